@@ -1,0 +1,71 @@
+"""How good a list of guesses is: error, hits, bootstrap intervals, baselines, leaderboard."""
+
+import numpy as np
+
+GREEN_DOLLARS, GREEN_SHARE = 40, 0.20  # a hit, in the lectures' colours: either is enough
+
+
+def absolute_errors(guesses: np.ndarray, prices: np.ndarray) -> np.ndarray:
+    """|guess − price| in dollars, shape (N,). Raises ValueError when the shapes differ."""
+    guesses, prices = np.asarray(guesses, float), np.asarray(prices, float)
+    if guesses.shape != prices.shape:
+        raise ValueError(f"{guesses.shape} guesses for {prices.shape} prices: they must pair up")
+    return np.abs(guesses - prices)
+
+
+def hits(guesses: np.ndarray, prices: np.ndarray) -> float:
+    """The share of guesses that are off by less than $40 or by less than 20 % of the price."""
+    errors = absolute_errors(guesses, prices)
+    return float(np.mean((errors < GREEN_DOLLARS) | (errors < GREEN_SHARE * np.asarray(prices))))
+
+
+def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The bootstrap interval of the mean of `values`, seeded.
+
+    Give it the differences of two models' errors on the same items to compare the two.
+    """
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(0)
+    result = bootstrap(
+        (np.asarray(values),), np.mean, confidence_level=level, method="percentile", rng=rng
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def baselines(train: tuple[list[str], np.ndarray], test: list[str]) -> dict[str, np.ndarray]:
+    """Guesses for the descriptions `test` by models that no language model should lose to.
+
+    train: (descriptions, prices in dollars). The constant is the median, the best constant for
+    absolute error; the others learn log price from the words that a description holds.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import RidgeCV
+
+    texts, prices = train
+    words = CountVectorizer(binary=True, token_pattern=r"\b\w+\b")
+    seen, unseen = words.fit_transform(texts), words.transform(test)
+    models = {
+        "bag of words, ridge": RidgeCV(alphas=(0.3, 1, 3, 10)),
+        "bag of words, random forest": RandomForestRegressor(
+            100, min_samples_leaf=2, max_features=0.3, n_jobs=-1, random_state=0
+        ),
+    }
+    guesses = {"constant (median)": np.full(len(test), np.median(prices))}
+    for name, model in models.items():
+        guesses[name] = np.exp(model.fit(seen, np.log(prices)).predict(unseen))
+    return guesses
+
+
+def leaderboard(guesses: dict[str, np.ndarray], prices: np.ndarray):
+    """A `pandas.DataFrame`, best first: mean absolute error ($), its 95 % interval, hits (%)."""
+    import pandas as pd
+
+    rows = []
+    for name, guess in guesses.items():
+        errors = absolute_errors(guess, prices)
+        low, high = interval(errors)
+        rows.append((name, errors.mean(), low, high, 100 * hits(guess, prices)))
+    columns = ["", "error $", "from", "to", "hits %"]
+    return pd.DataFrame(rows, columns=columns).set_index("").sort_values("error $").round(1)

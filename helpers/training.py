@@ -1,0 +1,141 @@
+"""Around a training run: its folder, its newest checkpoint, a live view with a stop, its record."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from helpers import BUILD
+
+
+def run_folder(lesson: str, settings: dict) -> Path:
+    """build/<lesson>/<hash of settings>/, made if needed: other settings never resume this run."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    folder = BUILD / lesson / hashlib.sha256(text.encode()).hexdigest()[:10]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def newest_checkpoint(folder: Path) -> str | None:
+    """The checkpoint-N folder with the largest N that was written whole, or None to begin anew.
+
+    A checkpoint counts as whole once it holds trainer_state.json, which is written last.
+    """
+    whole = [p.parent for p in Path(folder).glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda p: int(p.name.split("-")[1]))) if whole else None
+
+
+def finish(folder: Path) -> None:
+    """Remove the checkpoints of a run that is done, so that running it again starts afresh."""
+    for checkpoint in Path(folder).glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+
+
+def has_live_frontend() -> bool:
+    """True when someone is watching: JupyterLab, VS Code or Colab started this kernel."""
+    return any(os.environ.get(k) for k in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
+
+
+class LiveView(TrainerCallback):
+    """What a run looks like while it runs: loss, learning rate, seconds left, one guess, a stop.
+
+    guess: a function of the model that gives its price (dollars) for one fixed item, called
+        every `guess_every` steps. live: widgets and a growing picture, or four quiet lines;
+        None chooses by `has_live_frontend`.
+    Use it as a context around `trainer.train()`: the stop button, or the kernel's own
+    interrupt, then ends the run and keeps what was learnt. `history` is the record: one dict a
+    logged step (step, loss, learning_rate, and guess where one was made).
+    """
+
+    def __init__(self, guess=None, guess_every: int = 25, live: bool | None = None):
+        self.guess, self.guess_every = guess, guess_every
+        self.live = has_live_frontend() if live is None else live
+        self.history, self.stopped, self.step, self.max_steps = [], False, 0, 0
+        self._guesses = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind is KeyboardInterrupt:
+            self.stopped = True
+        if self.stopped:
+            print(f"Stopped at step {self.step} of {self.max_steps}; what was learnt is kept.")
+        return kind is KeyboardInterrupt
+
+    def stop(self, _button=None):
+        """End the run after the step under way."""
+        self.stopped = True
+
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        self.max_steps, self._first, self._start = state.max_steps, state.global_step, time.time()
+        self.stopped, self.step = False, state.global_step
+        self.history = [row for row in state.log_history if "loss" in row]
+        self._take_guess(model)
+        if self.live:
+            self._open()
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.step = state.global_step
+        if self.step % self.guess_every == 0:
+            self._take_guess(model)
+        if self.stopped:
+            control.should_training_stop = True
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "loss" not in (logs or {}):
+            return
+        row = {"step": state.global_step, **{k: logs[k] for k in ("loss", "learning_rate")}}
+        if state.global_step in self._guesses:
+            row["guess"] = self._guesses[state.global_step]
+        self.history.append(row)
+        if self.live:
+            self._draw(row)
+        elif state.global_step * 4 // self.max_steps > (state.global_step - args.logging_steps) * 4 // self.max_steps:
+            print(self._line(row))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self.live:
+            self._stop.disabled = True
+
+    def save(self, path: Path) -> None:
+        """Write the record as JSON, with the guesses made between logged steps."""
+        record = {"history": self.history, "guesses": self._guesses, "stopped": self.stopped}
+        Path(path).write_text(json.dumps(record, indent=1))
+
+    def _take_guess(self, model):
+        if self.guess is not None:
+            self._guesses[self.step] = float(self.guess(model))
+
+    def _line(self, row):
+        text = f"step {row['step']:4} of {self.max_steps}   loss {row['loss']:.3f}"
+        text += f"   learning rate {row['learning_rate']:.2e}"
+        if self._guesses:
+            text += f"   guess ${list(self._guesses.values())[-1]:.0f}"
+        return text
+
+    def _open(self):
+        import ipywidgets as widgets
+        from IPython.display import display
+
+        self._bar = widgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
+        self._stop = widgets.Button(description="stop", tooltip="end now, keep what was learnt")
+        self._stop.on_click(self.stop)
+        self._label = widgets.Label(value="starting")
+        display(widgets.HBox([self._bar, self._stop, self._label]))
+        self._picture = display(display_id=True)
+
+    def _draw(self, row):
+        from helpers.plots import png
+        from helpers.plots.training import live_curve
+
+        done, left = self.step - self._first, self.max_steps - self.step
+        seconds = (time.time() - self._start) / max(done, 1) * left
+        self._bar.value = self.step
+        self._label.value = f"{self._line(row)}   {seconds:.0f} s left"
+        data, metadata = png(*live_curve(self.history, self._guesses, self.max_steps))
+        self._picture.update(data, metadata=metadata, raw=True)

@@ -1,0 +1,202 @@
+"""Run lessons headless: for the tests, and for `make notebooks`, which writes outputs back.
+
+    python tests/lesson_runner.py notebooks/*.ipynb     # run each and write its outputs back
+"""
+
+import copy
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+TESTS = Path(__file__).resolve().parent
+NOTEBOOKS = TESTS.parent / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class LessonFailed(Exception):
+    """A cell of a lesson failed; the message names the lesson, the cell's source, the error."""
+
+
+@dataclass
+class Run:
+    notebook: NotebookNode
+    seconds: float
+    peak_gb: float  # resident memory of the kernel at its highest, 10⁹ bytes
+    values: dict[str, float]  # what the expressions gave at the end
+    reached: list[str]  # hosts that the lesson tried to reach
+
+
+@dataclass
+class Exercise:
+    cell: int  # index in notebook.cells
+    check: str  # the check's function name
+    call: str  # the stub's last line
+    solution: str
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def sources_sha256(notebook) -> str:
+    """A hash of what a person wrote: kind, tags and source of each cell."""
+    parts = [[cell.cell_type, sorted(tags(cell)), cell.source] for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def exercises(notebook) -> list[Exercise]:
+    """Every exercise: its stub, and the solution folded in the prose cell behind it."""
+    found = []
+    for index, cell in enumerate(notebook.cells):
+        if "exercise" in tags(cell):
+            call = cell.source.strip().splitlines()[-1]
+            folded = notebook.cells[index + 1].source
+            solution = re.search(r"<summary>Solution</summary>\s*```python\n(.*?)```", folded, re.S)
+            check = re.search(r"check\.(\w+)\(", call)
+            assert check, f"the last line of an exercise is its check, not {call!r}"
+            assert solution, f"no folded solution behind the exercise {check[1]}"
+            found.append(Exercise(index, check[1], call, solution[1]))
+    return found
+
+
+def with_answers(notebook, wrong: dict[str, list[tuple[str, str]]]) -> NotebookNode:
+    """A copy in which each stub is followed by its solution and by each wrong answer."""
+    notebook = copy.deepcopy(notebook)
+    for exercise in reversed(exercises(notebook)):
+        answers = [("solution", exercise.solution, "✓")]
+        answers += [("wrong", code, reason) for code, reason in wrong.get(exercise.check, [])]
+        cells = []
+        for kind, code, says in answers:
+            cell = nbformat.v4.new_code_cell(f"{code.rstrip()}\n\n{exercise.call}")
+            cell.metadata["answer"] = {"kind": kind, "says": says, "check": exercise.check}
+            cells.append(cell)
+        notebook.cells[exercise.cell + 1 : exercise.cell + 1] = cells
+    return notebook
+
+
+def text_of(cell) -> str:
+    """What a cell printed to stdout."""
+    return "".join(o.text for o in cell.outputs if o.get("name") == "stdout")
+
+
+PROBE = """
+import json as _json, resource as _resource
+_values = {{e: float(eval(e)) for e in {expressions!r}}}
+_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+open({path!r}, "w").write(_json.dumps(dict(values=_values, peak_gb=_peak)))
+"""
+
+
+def run(notebook, name: str, expressions: list[str] = (), env: dict | None = None) -> Run:
+    """Execute `notebook` in a clean kernel, an empty folder, with no network.
+
+    Raises LessonFailed with the cell and its error.
+    """
+    notebook = copy.deepcopy(notebook)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        probe, network = scratch / "probe.json", scratch / "network.log"
+        code = PROBE.format(expressions=list(expressions), path=str(probe))
+        notebook.cells.append(nbformat.v4.new_code_cell(code))
+        nbformat.write(notebook, scratch / "in.ipynb")
+        (scratch / "empty").mkdir()
+        settings = {
+            "PYTHONPATH": str(TESTS / "no_network"),
+            "COURSE_NETWORK_LOG": str(network),
+            "COURSE_BUILD": str(scratch / "build"),
+            "HF_HOME": str(scratch / "hub"),
+            **(env or {}),
+        }
+        before = dict(os.environ)
+        os.environ.update(settings)
+        start = time.perf_counter()
+        try:
+            done = papermill.execute_notebook(
+                scratch / "in.ipynb",
+                scratch / "out.ipynb",
+                kernel_name="python3",
+                cwd=str(scratch / "empty"),
+                progress_bar=False,
+                execution_timeout=900,
+            )
+        except PapermillExecutionError as error:
+            text = f"{name}, cell {error.cell_index}:\n{error.source}\n{error.ename}: {error.evalue}"
+            raise LessonFailed(text) from None
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        seconds = time.perf_counter() - start
+        found = json.loads(probe.read_text())
+        reached = network.read_text().splitlines() if network.exists() else []
+    done.cells.pop()
+    return Run(done, seconds, found["peak_gb"], found["values"], reached)
+
+
+def tidy(notebook: NotebookNode) -> NotebookNode:
+    """`notebook` as it is committed: no timestamps, widget state, transient ids or versions."""
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata = NotebookNode(
+        {k: notebook.metadata[k] for k in ("accelerator", "colab") if k in notebook.metadata}
+    )
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.metadata["course"] = {"sources_sha256": sources_sha256(notebook)}
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata = NotebookNode({"tags": tags(cell)} if tags(cell) else {})
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        kept = []
+        for output in cell.outputs:
+            if WIDGET in output.get("data", {}):
+                continue  # lives in a kernel only; the static form beside it stays
+            output.pop("transient", None)
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            same_stream = kept and output.output_type == "stream" and kept[-1].get("name") == output.name
+            if same_stream:
+                kept[-1].text += output.text
+            else:
+                kept.append(output)
+        cell.outputs = kept
+    return notebook
+
+
+def refresh(path: Path) -> Run:
+    """Run the lesson at `path` as committed and write its outputs back, whole or not at all."""
+    result = run(read(path), path.stem)
+    new = path.with_suffix(".new")
+    nbformat.write(tidy(result.notebook), new)
+    new.replace(path)
+    return result
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        try:
+            result = refresh(Path(name))
+        except LessonFailed as error:
+            sys.exit(f"{error}\nNothing was written back for this lesson.")
+        print(f"{Path(name).stem:28} {result.seconds:5.0f} s  {result.peak_gb:.2f} GB", flush=True)
