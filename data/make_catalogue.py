@@ -11,12 +11,14 @@ know z, so predicting true_price itself leaves the *noise floor*: the error that
 Standard library only, one seeded generator: the same bytes on every machine.
 """
 
+import hashlib
 import json
 import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
+HERE = Path(__file__).parent
 SEED = 20240
 NOISE = 0.18  # standard deviation of log(price / true_price)
 SIZES = {"train": 4000, "validation": 500, "test": 1000}
@@ -231,8 +233,19 @@ def to_jsonl(rows):
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
+def write_sums(folder=HERE):
+    """Put the sha256 of every shipped file into data/README.md, where the helpers look for it."""
+    files = [*folder.glob("*.jsonl"), *folder.glob("pocket-llama/*")]
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    sums = "".join(f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names)
+    readme = folder / "README.md"
+    before, _, rest = readme.read_text().partition("```sha256\n")
+    readme.write_text(f"{before}```sha256\n{sums}```{rest.partition('```')[2]}")
+
+
 if __name__ == "__main__":
     for split, rows in make_catalogue().items():
-        path = Path(__file__).parent / f"{split}.jsonl"
+        path = HERE / f"{split}.jsonl"
         path.write_bytes(to_jsonl(rows))
         print(f"{path.name}: {len(rows):,} items, {path.stat().st_size / 1e3:,.0f} kB")
+    write_sums()

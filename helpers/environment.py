@@ -11,7 +11,7 @@ NOISY_LOGGERS = ("transformers", "bitsandbytes", "accelerate", "datasets", "torc
 def start(seed=42):
     """Seed Python, NumPy and torch, quieten the libraries, and say what runs here (one line).
 
-    Call it first in a lesson; calling it again puts the same seeds back. Returns None.
+    Call it first in a lesson; calling it again starts over: the same seeds, float32.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -25,14 +25,15 @@ def start(seed=42):
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+    torch.set_default_dtype(torch.float32)
     print(f"torch {torch.__version__.split('+')[0]} on {device_name()}, seed {seed}")
 
 
 def device_name():
-    """The name of the GPU with its memory in GiB, or the CPU with its threads."""
+    """The name of the GPU with its memory in GiB, or "the CPU"."""
     import torch
 
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
         return f"{card.name}, {card.total_memory / 2**30:.1f} GiB"
-    return f"a CPU with {torch.get_num_threads()} threads"
+    return "the CPU"

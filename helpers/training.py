@@ -48,14 +48,14 @@ class LiveView(TrainerCallback):
         None chooses by `has_live_frontend`.
     Use it as a context around `trainer.train()`: the stop button, or the kernel's own
     interrupt, then ends the run and keeps what was learnt. `history` is the record: one dict a
-    logged step (step, loss, learning_rate, and guess where one was made).
+    logged step (step, loss, learning_rate, and guess where one was made); `guesses` is {step: price}.
     """
 
     def __init__(self, guess=None, guess_every: int = 25, live: bool | None = None):
         self.guess, self.guess_every = guess, guess_every
         self.live = has_live_frontend() if live is None else live
         self.history, self.stopped, self.step, self.max_steps = [], False, 0, 0
-        self._guesses = {}
+        self.guesses = {}
 
     def __enter__(self):
         return self
@@ -90,8 +90,8 @@ class LiveView(TrainerCallback):
         if "loss" not in (logs or {}):
             return
         row = {"step": state.global_step, **{k: logs[k] for k in ("loss", "learning_rate")}}
-        if state.global_step in self._guesses:
-            row["guess"] = self._guesses[state.global_step]
+        if state.global_step in self.guesses:
+            row["guess"] = self.guesses[state.global_step]
         self.history.append(row)
         if self.live:
             self._draw(row)
@@ -104,18 +104,18 @@ class LiveView(TrainerCallback):
 
     def save(self, path: Path) -> None:
         """Write the record as JSON, with the guesses made between logged steps."""
-        record = {"history": self.history, "guesses": self._guesses, "stopped": self.stopped}
+        record = {"history": self.history, "guesses": self.guesses, "stopped": self.stopped}
         Path(path).write_text(json.dumps(record, indent=1))
 
     def _take_guess(self, model):
         if self.guess is not None:
-            self._guesses[self.step] = float(self.guess(model))
+            self.guesses[self.step] = float(self.guess(model))
 
     def _line(self, row):
         text = f"step {row['step']:4} of {self.max_steps}   loss {row['loss']:.3f}"
         text += f"   learning rate {row['learning_rate']:.2e}"
-        if self._guesses:
-            text += f"   guess ${list(self._guesses.values())[-1]:.0f}"
+        if self.guesses:
+            text += f"   guess ${list(self.guesses.values())[-1]:.0f}"
         return text
 
     def _open(self):
@@ -137,5 +137,5 @@ class LiveView(TrainerCallback):
         seconds = (time.time() - self._start) / max(done, 1) * left
         self._bar.value = self.step
         self._label.value = f"{self._line(row)}   {seconds:.0f} s left"
-        data, metadata = png(*live_curve(self.history, self._guesses, self.max_steps))
+        data, metadata = png(*live_curve(self.history, self.guesses, self.max_steps))
         self._picture.update(data, metadata=metadata, raw=True)

@@ -3,6 +3,7 @@
     python tests/lesson_runner.py notebooks/*.ipynb     # run each and write its outputs back
 """
 
+import base64
 import copy
 import hashlib
 import json
@@ -22,6 +23,7 @@ from papermill.exceptions import PapermillExecutionError
 TESTS = Path(__file__).resolve().parent
 NOTEBOOKS = TESTS.parent / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+README_PICTURES = {"four_steps.png": "Four steps of one", "leaderboard.png": "Mean absolute error"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -75,8 +77,12 @@ def exercises(notebook) -> list[Exercise]:
     return found
 
 
-def with_answers(notebook, wrong: dict[str, list[tuple[str, str]]]) -> NotebookNode:
-    """A copy in which each stub is followed by its solution and by each wrong answer."""
+def with_answers(notebook, wrong: dict[str, list[tuple[str, str]]], twice=False) -> NotebookNode:
+    """A copy in which each stub is followed by its solution and by each wrong answer.
+
+    twice: then all of the lesson's own cells once more, as when a learner runs all again.
+    """
+    again = [cell.source for cell in notebook.cells if twice and cell.cell_type == "code"]
     notebook = copy.deepcopy(notebook)
     for exercise in reversed(exercises(notebook)):
         answers = [("solution", exercise.solution, "✓")]
@@ -87,6 +93,7 @@ def with_answers(notebook, wrong: dict[str, list[tuple[str, str]]]) -> NotebookN
             cell.metadata["answer"] = {"kind": kind, "says": says, "check": exercise.check}
             cells.append(cell)
         notebook.cells[exercise.cell + 1 : exercise.cell + 1] = cells
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in again]
     return notebook
 
 
@@ -185,11 +192,21 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
 
 def refresh(path: Path) -> Run:
-    """Run the lesson at `path` as committed and write its outputs back, whole or not at all."""
+    """Run the lesson at `path` as committed and write its outputs back, whole or not at all.
+
+    The README's two pictures are taken from lesson 08's outputs.
+    """
     result = run(read(path), path.stem)
     new = path.with_suffix(".new")
     nbformat.write(tidy(result.notebook), new)
     new.replace(path)
+    for cell in result.notebook.cells:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            for file, begins in README_PICTURES.items():
+                if alt.startswith(begins):
+                    picture = base64.b64decode(output.data["image/png"])
+                    (TESTS.parent / ".github" / file).write_bytes(picture)
     return result
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import re
 import tomllib
 
 import lesson_runner as runner
@@ -17,6 +18,13 @@ def wrong_answers(lesson):
     return module.WRONG
 
 
+def readme_figures(lesson):
+    """(seconds, GB) that the README's table promises for `lesson`."""
+    readme = (runner.TESTS.parent / "README.md").read_text()
+    row = re.search(rf"notebooks/{lesson.name}\).*\| (\d+) s \| ([\d.]+) GB", readme)
+    return int(row[1]), float(row[2])
+
+
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_lesson(path, record_property):
     notebook, wrong = runner.read(path), wrong_answers(path)
@@ -26,10 +34,15 @@ def test_lesson(path, record_property):
     assert all(len(answers) >= 2 for answers in wrong.values())
     expected = tomllib.loads((runner.TESTS / "expected" / f"{path.stem}.toml").read_text())
 
-    run = runner.run(runner.with_answers(notebook, wrong), path.stem, list(expected))
+    once_is_enough = "accelerator" in notebook.metadata  # lesson 08 takes minutes
+    whole = runner.with_answers(notebook, wrong, twice=not once_is_enough)
+    run = runner.run(whole, path.stem, list(expected))
     for name in ("seconds", "peak_gb"):
         record_property(name, getattr(run, name))
     record_property("lesson", path.stem)
+    seconds, peak_gb = readme_figures(path)
+    assert peak_gb - 0.3 <= run.peak_gb <= peak_gb + 0.2, "README: memory"
+    assert run.seconds <= 4 * seconds + 30, "README: seconds, with room for a slower machine"
 
     assert run.reached == [], "a lesson must not reach the network"
     for cell in run.notebook.cells:

@@ -51,26 +51,28 @@ def adapter_gradients(answer) -> None:
         A, B = (matrix.clone().requires_grad_() for matrix in (A, B))
         return torch.autograd.grad(x @ A.T @ B.T, (A, B), dy)
 
+    def transposed(*case):
+        return tuple(gradient.T for gradient in reference(*case))
+
+    def averaged(x, A, B, dy):
+        return tuple(gradient / len(x) for gradient in reference(x, A, B, dy))
+
+    def not_through_B(x, A, B, dy):
+        return dy[:, : len(A)].T @ x, dy.T @ (x @ A.T)
+
+    def x_into_B(x, A, B, dy):
+        return (dy @ B).T @ x, dy.T @ x
+
     compare(
         answer,
         reference,
         [_adapter_case(4, 3, 2, 5, seed=1), _adapter_case(6, 5, 3, 2, seed=2)],
         {
             "swapped: dA comes first": lambda *case: reference(*case)[::-1],
-            "transposed: a gradient has the shape of its matrix": lambda *case: tuple(
-                gradient.T for gradient in reference(*case)
-            ),
-            "averaged over the rows: dy holds the 1/N of the loss already, add the rows up": lambda *case: (
-                tuple(gradient / len(case[0]) for gradient in reference(*case))
-            ),
-            "dA has not passed through B: what arrives at A's output is dy @ B": lambda x, A, B, dy: (
-                (dy[:, : len(A)]).T @ x,
-                dy.T @ (x @ A.T),
-            ),
-            "dB takes what goes into B, which is x @ A.T, not x": lambda x, A, B, dy: (
-                (dy @ B).T @ x,
-                dy.T @ x,
-            ),
+            "transposed: a gradient has the shape of its matrix": transposed,
+            "averaged over the rows: dy holds the 1/N already, add the rows up": averaged,
+            "dA has not passed through B: what arrives at A's output is dy @ B": not_through_B,
+            "dB takes what comes into B, which is x @ A.T, not x": x_into_B,
         },
     )
 

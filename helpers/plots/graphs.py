@@ -1,4 +1,6 @@
-"""Pictures of lesson 02: the graph that autograd walks, a slope, a boundary, the cost of a gradient."""
+"""Pictures of lesson 02: autograd's graph, a slope, a decision boundary, the cost of a gradient."""
+
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,16 +24,19 @@ def grad_fn_graph(root, names):
     def label(node):
         leaf = getattr(node, "variable", None)
         if leaf is None:
-            return node.name()
+            return re.sub(r"(?=Backward\d+$)", "\n", node.name())
         name = next((name for name, tensor in names.items() if tensor is leaf), "?")
         return f"{name}\n{node.name().split('::')[-1]}"
 
     places = _places(root.grad_fn, parents)
-    leaves = [label(node).split("\n")[0] for node in places if hasattr(node, "variable")]
-    n_operations = len(places) - len(leaves)
-    title = f"{root_name}: torch kept {n_operations} operations, back to {' and '.join(leaves)}"
+    met = [node.variable for node in places if hasattr(node, "variable")]
+    leaves = [name for name, tensor in names.items() if any(tensor is leaf for leaf in met)]
+    n_operations = len(places) - len(met)
+    title = f"Torch recorded {n_operations} operations from {' and '.join(leaves)} to {root_name}"
     figure = _draw(places, parents, label, lambda node: hasattr(node, "variable"), title)
-    walk = " → ".join(label(node).replace("\n", " ") for node in places)
+    walk = " → ".join(
+        label(node).replace("\nBackward", "Backward").replace("\n", " ") for node in places
+    )
     show(figure, f"The graph of {root_name} from the result back to its leaves: {walk}.")
 
 
@@ -48,10 +53,10 @@ def value_graph(root, names):
     def label(node):
         named = name(node)
         head = named if named == node.op or not node.op else f"{named} = {node.op}"
-        return f"{head}\ndata {node.data:.4f}\ngrad {node.grad:.4f}"
+        return f"{head}\ndata {node.data:.4f}\ngrad {node.grad:.4f}".replace("-", "−")
 
     def edge(node, i):
-        return f"× {node.slopes[i]:.4g}"
+        return f"× {node.slopes[i]:.3g}".replace("-", "−")
 
     places = _places(root, lambda node: node.parents)
     title = f"From the right, multiply by each edge's slope: {len(places)} gradients in one walk"
@@ -70,11 +75,12 @@ def slope(function, at, gradient, name="w"):
     ax.plot(xs, losses, color=TRAINING, label="the loss")
     near = np.array([at - 1.8, at + 1.8])
     tangent = function(at) + gradient * (near - at)
-    ax.plot(near, tangent, "--", color=REFERENCE, label=f"slope {gradient:.4f}")
+    written = f"{gradient:.4f}".replace("-", "−")
+    ax.plot(near, tangent, "--", color=REFERENCE, label=f"slope {written}")
     ax.plot([at], [function(at)], "o", color=TRAINING)
     ax.set(xlabel=f"{name} (no unit)", ylabel="loss (nats)")
     way = "more" if gradient < 0 else "less"
-    ax.set_title(f"At {name} = {at:g} the loss slopes by {gradient:.4f}: {way} {name}, less loss")
+    ax.set_title(f"At {name} = {at:g} the loss slopes by {written}: {way} {name}, less loss")
     ax.legend()
     show(
         figure,
@@ -96,14 +102,13 @@ def boundaries(probability, before, after, X, y):
     reach = 1.05 * float(X.abs().max())
     axis = np.linspace(-reach, reach, 81)
     grid = torch.tensor(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2), dtype=X.dtype)
-    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.7), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 4.3), sharey=True)
     points, ones = X.numpy(), y.numpy()[:, 0] == 1
     shares = []
     for ax, params, when in zip(panels, (before, after), ("before", "after"), strict=True):
         p = probability(grid, params).detach().numpy().reshape(81, 81)
-        drawn = ax.imshow(
-            p, extent=(-reach, reach) * 2, origin="lower", cmap=SIGNED, vmin=0, vmax=1, alpha=0.6
-        )
+        drawn = ax.contourf(axis, axis, p, np.linspace(0, 1, 11), cmap=SIGNED, alpha=0.6)
+        ax.set_aspect("equal")
         ax.contour(axis, axis, p, levels=[0.5], colors="black", linewidths=1.6)
         ax.scatter(*points[~ones].T, s=12, color=TRAINING, edgecolor="white", linewidth=0.4)
         ax.scatter(*points[ones].T, s=22, marker="^", color="#B36B00", edgecolor="white", lw=0.4)
@@ -121,31 +126,44 @@ def boundaries(probability, before, after, X, y):
             linestyle="--",
             linewidth=0.9,
         )
-    panels[1].legend(
+    figure.legend(
         handles=[
             Line2D([], [], color="black", label="p = 0.5"),
             Line2D([], [], color=REFERENCE, linestyle="--", lw=0.9, label="a hidden unit's zero"),
             Line2D([], [], color=TRAINING, marker="o", ls="", markersize=4, label="label 0"),
             Line2D([], [], color="#B36B00", marker="^", ls="", markersize=5, label="label 1"),
         ],
-        loc="center left",
-        bbox_to_anchor=(1.32, 0.5),
+        loc="outside lower center",
+        ncols=4,
     )
-    figure.colorbar(drawn, ax=panels, label="p(label 1)", ticks=[0, 0.5, 1], shrink=0.85)
-    figure.suptitle(
-        f"{len(W1)} hidden units fold lines into a closed boundary",
-        fontsize=11,
-        fontweight="bold",
-        x=0.02,
-        ha="left",
-    )
+    figure.colorbar(drawn, ax=panels, label="p(label 1)", ticks=[0, 0.5, 1], shrink=0.75)
+    edge = np.concatenate([p[0], p[-1], p[:, 0], p[:, -1]])
+    shape = "a closed" if (edge < 0.5).all() else "an open"
+    title = f"{len(W1)} hidden units bend {len(W1)} lines into {shape} boundary"
+    figure.suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
     show(
         figure,
         f"{len(points)} points of two labels, label 1 inside a disc. Before training the network "
-        f"has {shares[0]:.0%} right and its boundary cuts across the disc. After training it has "
-        f"{shares[1]:.0%} right and the boundary closes around the disc, along the dashed lines "
-        f"where one of the {len(W1)} hidden units is zero.",
+        f"has {shares[0]:.0%} of them right and its boundary is one bent line. After training it "
+        f"has {shares[1]:.0%} right, with {shape} boundary; dashed lines show where each of the "
+        f"{len(W1)} hidden units is zero.",
     )
+
+
+def two_runs(losses, chance):
+    """Draw two runs' training losses over each other: {name: losses}, with chance dashed."""
+    figure, ax = plt.subplots()
+    styles = [{"color": TRAINING, "lw": 5, "alpha": 0.35}, {"color": TRAINING, "lw": 1.4}]
+    for (name, values), style in zip(losses.items(), styles, strict=True):
+        ax.plot(values, label=name, **style)
+    ax.axhline(chance, ls="--", color=REFERENCE, label="knows nothing")
+    ax.set(xlabel="step", ylabel="training loss (nats)", ylim=(0, None))
+    gap = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
+    same = "The same curve" if gap < 1e-3 else f"Curves up to {gap:.2g} apart"
+    ax.set_title(f"{same}, {' and '.join(losses)}")
+    ax.legend()
+    ends = "; ".join(f"{name}: {v[0]:.3f} to {v[-1]:.3f}" for name, v in losses.items())
+    show(figure, f"Training loss over {len(values)} steps. {ends}. Chance is {chance:.3f}. {same}.")
 
 
 def gradient_cost(n_params, finite_flops, backward_flops):
@@ -156,9 +174,9 @@ def gradient_cost(n_params, finite_flops, backward_flops):
     figure, ax = plt.subplots()
     ax.loglog(n_params, finite_flops, "s-", color=GREEN)
     ax.loglog(n_params, backward_flops, "o-", color=TRAINING)
-    ax.annotate("finite differences", (n_params[-1], finite_flops[-1]), (-12, -2), color=GREEN,
+    ax.annotate("finite differences", (n_params[-1], finite_flops[-1]), (-12, -1), color=GREEN,
                 textcoords="offset points", ha="right")  # fmt: skip
-    ax.annotate("one forward, one backward", (n_params[-1], backward_flops[-1]), (0, -18),
+    ax.annotate("one forward, one backward", (n_params[-1], backward_flops[-1]), (-8, 10),
                 color=TRAINING, textcoords="offset points", ha="right")  # fmt: skip
     ratio = finite_flops[-1] / backward_flops[-1]
     ax.set(xlabel="parameters of the network", ylabel="FLOPs of one gradient")

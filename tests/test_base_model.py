@@ -1,0 +1,130 @@
+"""Pocket Llama: its tokenizer, its text, its size; and the CPU guard that keeps 4-bit training true."""
+
+import random
+
+import make_base
+import make_catalogue
+import pytest
+import torch
+from bitsandbytes.functional import has_avx512bf16
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from helpers import DATA, base_model
+
+FOLDER = DATA / base_model.POCKET
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return base_model.load_tokenizer(base_model.POCKET)
+
+
+def test_it_is_a_small_llama_with_grouped_query_attention_in_bf16():
+    weights = FOLDER / "model.safetensors"
+    assert weights.stat().st_size <= 8e6
+    assert {t.dtype for t in load_file(weights).values()} == {torch.bfloat16}
+    model = AutoModelForCausalLM.from_pretrained(FOLDER)  # plain, as anyone would
+    config = model.config
+    assert config.model_type == "llama"
+    assert config.num_key_value_heads < config.num_attention_heads
+    widths = {s for m in model.modules() if isinstance(m, torch.nn.Linear) for s in m.weight.shape}
+    assert all(width % 64 == 0 for width in widths)
+
+
+def test_every_price_is_one_token_and_text_comes_back(tokenizer):
+    for n in range(1000):
+        assert len(tokenizer.encode(str(n), add_special_tokens=False)) == 1
+    text = "An oak desk, 140 cm wide: it's Zoë's.\n- new\n\nPrice is $89.00"
+    ids = tokenizer.encode(text)
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.decode(ids[1:]) == text
+    prompt, whole = tokenizer.encode("Price is $"), tokenizer.encode("Price is $89.00")
+    assert whole[: len(prompt)] == prompt  # the prompt ends on a token boundary
+    assert AutoTokenizer.from_pretrained(FOLDER)(text).keys() == {"input_ids", "attention_mask"}
+
+
+def test_descriptions_are_25_to_80_tokens(tokenizer):
+    rows = make_catalogue.make_catalogue()["test"]
+    texts = [make_catalogue.description_of(row) for row in rows]
+    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False).input_ids]
+    assert min(lengths) >= 25
+    assert max(lengths) <= 80
+
+
+def test_its_text_never_uses_the_words_of_the_task_nor_an_item_of_the_catalogue():
+    rows = [row for rows in make_catalogue.make_catalogue().values() for row in rows]
+    taken = {make_catalogue.description_of(row) for row in rows}
+    rng = random.Random(0)
+    texts = [make_base.market_text(rng, taken, n) for n in (1, 2) for _ in range(2000)]
+    for text in texts:
+        assert "$" not in text
+        assert "price is" not in text.lower()
+        assert "how much" not in text.lower()
+        assert "nearest" not in text.lower()
+    together = "\n".join(texts)
+    assert not any(description in together for description in taken)
+
+
+def with_adapters():
+    """Pocket Llama in 4 bits with adapters whose B is not zero, so that A has a gradient too."""
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
+    model = base_model.load_base(base_model.POCKET, quantization)
+    torch.manual_seed(0)
+    lora = LoraConfig(r=4, init_lora_weights=False, target_modules=["q_proj", "v_proj"])
+    return get_peft_model(model, lora)
+
+
+def gradients(model):
+    """Each adapter's gradient on one fixed batch, by name."""
+    ids = torch.arange(100, 140).view(2, 20)
+    model.train().zero_grad()
+    model(input_ids=ids, labels=ids).loss.backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def evaluate(model):
+    with torch.no_grad():
+        model.eval()(input_ids=torch.arange(100, 120)[None])
+
+
+def force_repacking(model):
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = True
+
+
+def test_the_guard_is_set_on_every_4_bit_layer():
+    flags = [
+        m.support_avx512bf16_for_cpu
+        for m in with_adapters().modules()
+        if hasattr(m, "support_avx512bf16_for_cpu")
+    ]
+    assert len(flags) == 7 * 4
+    assert not any(flags)
+
+
+def test_evaluating_before_training_leaves_the_gradients_unchanged():
+    fresh, evaluated = with_adapters(), with_adapters()
+    evaluate(evaluated)
+    wanted, got = gradients(fresh), gradients(evaluated)
+    assert wanted.keys() == got.keys()
+    for name in wanted:
+        assert wanted[name].abs().sum() > 0
+        torch.testing.assert_close(got[name], wanted[name], rtol=0, atol=0)
+
+
+def test_without_the_guard_a_cpu_that_repacks_would_lose_gradients():
+    wanted, model = gradients(with_adapters()), with_adapters()
+    force_repacking(model)
+    try:
+        evaluate(model)
+    except Exception as error:
+        assert not has_avx512bf16(), "this CPU repacks: the evaluation itself must work"
+        pytest.skip(f"this CPU has no AVX512-BF16, and repacking cannot be forced on it: {error}")
+    got = gradients(model)
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight"
+    assert name not in got or not torch.allclose(got[name], wanted[name], rtol=0.05)
