@@ -143,7 +143,9 @@ def make_model(tokenizer):
     # holds for 91 before 91 was ever seen. Training moves them like all other embeddings.
     log_n = torch.log1p(torch.arange(1000.0))[:, None]
     lengths = torch.logspace(-1, 0.3, config.hidden_size)  # of a wave, in log dollars
-    waves = torch.cos(torch.randn(config.hidden_size) / lengths * log_n + 6.28 * torch.rand(config.hidden_size))
+    waves = torch.cos(
+        torch.randn(config.hidden_size) / lengths * log_n + 6.28 * torch.rand(config.hidden_size)
+    )
     ids = [tokenizer.convert_tokens_to_ids(str(n)) for n in range(1000)]
     with torch.no_grad():
         model.get_input_embeddings().weight[ids] = NUMBER_SPREAD * waves
@@ -160,7 +162,9 @@ def losses(model, tokenizer, texts):
     batch = tokenizer([text + EOS for text in texts], return_tensors="pt", padding=True)
     logits = model(input_ids=batch.input_ids[:, :-1]).logits
     labels = batch.input_ids[:, 1:]
-    each = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    each = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), reduction="none"
+    )
     each = each.view_as(labels)
     real = batch.attention_mask[:, 1:].bool()
     # the token before " dollars" is a price

@@ -1,21 +1,19 @@
 """Load a base model and its tokenizer: the shipped Pocket Llama, or any folder or hub name."""
 
-from pathlib import Path
 
 import torch
 
-from helpers import DATA
 from helpers.catalogue import checked
 
 POCKET = "pocket-llama"
+FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
 
 
 def locate(name: str) -> str:
     """Where `name` is: Pocket Llama's folder after checking its files, else `name` itself."""
     if name != POCKET:
         return name
-    files = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
-    return str([checked(f"{POCKET}/{file}") for file in files][0].parent)
+    return str([checked(f"{POCKET}/{file}") for file in FILES][0].parent)
 
 
 def load_tokenizer(name: str):

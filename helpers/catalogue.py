@@ -55,4 +55,6 @@ def prices(items):
 
 def descriptions(items) -> list[str]:
     """What a shop says of each item: its prompt without the question around it."""
-    return [p.removeprefix(f"{QUESTION}\n\n").removesuffix("\n\nPrice is $") for p in items["prompt"]]
+    return [
+        p.removeprefix(f"{QUESTION}\n\n").removesuffix("\n\nPrice is $") for p in items["prompt"]
+    ]

@@ -95,7 +95,10 @@ class LiveView(TrainerCallback):
         self.history.append(row)
         if self.live:
             self._draw(row)
-        elif state.global_step * 4 // self.max_steps > (state.global_step - args.logging_steps) * 4 // self.max_steps:
+        elif (
+            state.global_step * 4 // self.max_steps
+            > (state.global_step - args.logging_steps) * 4 // self.max_steps
+        ):
             print(self._line(row))
 
     def on_train_end(self, args, state, control, **kwargs):

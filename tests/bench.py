@@ -101,7 +101,9 @@ def main():
     items = catalogue.load("train").select(range(N_ITEMS))
     trainer, batches = with_trainer(items, tokenizer)
     bare = with_bare_loop(batches)
-    print(f"{N_ITEMS} items: SFTTrainer {trainer:.1f} s, bare loop {bare:.1f} s: {bare / trainer:.2f} of its rate (budget: at least 0.85)")
+    print(
+        f"{N_ITEMS} items: SFTTrainer {trainer:.1f} s, bare loop {bare:.1f} s: {bare / trainer:.2f} of its rate (budget: at least 0.85)"
+    )
     single, batched = evaluation(load(), tokenizer, catalogue.load("test")["prompt"][:250])
     print(f"250 items: one at a time {single:.1f} s, in batches {batched:.1f} s")
     code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"

@@ -9,4 +9,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 def pytest_runtest_logreport(report):
     measured = dict(report.user_properties)
     if report.when == "call" and "lesson" in measured:
-        print(f"\n{measured['lesson']:28} {measured['seconds']:5.0f} s  {measured['peak_gb']:.2f} GB", end=" ")
+        print(
+            f"\n{measured['lesson']:28} {measured['seconds']:5.0f} s  {measured['peak_gb']:.2f} GB",
+            end=" ",
+        )

@@ -1,6 +1,6 @@
 """Run lessons headless: for the tests, and for `make notebooks`, which writes outputs back.
 
-    python tests/lesson_runner.py notebooks/*.ipynb     # run each and write its outputs back
+python tests/lesson_runner.py notebooks/*.ipynb     # run each and write its outputs back
 """
 
 import base64
@@ -143,7 +143,9 @@ def run(notebook, name: str, expressions: list[str] = (), env: dict | None = Non
                 execution_timeout=900,
             )
         except PapermillExecutionError as error:
-            text = f"{name}, cell {error.cell_index}:\n{error.source}\n{error.ename}: {error.evalue}"
+            text = (
+                f"{name}, cell {error.cell_index}:\n{error.source}\n{error.ename}: {error.evalue}"
+            )
             raise LessonFailed(text) from None
         finally:
             os.environ.clear()
@@ -182,7 +184,9 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             output.pop("transient", None)
             if output.output_type == "execute_result":
                 output.execution_count = count
-            same_stream = kept and output.output_type == "stream" and kept[-1].get("name") == output.name
+            same_stream = (
+                kept and output.output_type == "stream" and kept[-1].get("name") == output.name
+            )
             if same_stream:
                 kept[-1].text += output.text
             else:

@@ -53,7 +53,9 @@ def test_a_product_is_worth_the_product_of_its_factors():
             base *= next(a[feature] for a in kind.attributes if feature in a)
         factor, home = make_catalogue.BRANDS[product["brand"]]
         base *= factor**kind.sensitivity * (1.4 if kind.category in home else 1)
-        condition = next(c for c, texts in make_catalogue.CONDITIONS.values() if product["state"] in texts)
+        condition = next(
+            c for c, texts in make_catalogue.CONDITIONS.values() if product["state"] in texts
+        )
         assert product["true_price"] == pytest.approx(base * condition**kind.wear)
         seen.add(product["brand"])
 
@@ -69,7 +71,9 @@ def test_a_missing_or_damaged_file_says_how_to_restore_it(tmp_path, harm, says):
     for name in ("README.md", "test.jsonl"):
         shutil.copy(DATA / name, tmp_path)
     harm(tmp_path / "test.jsonl")
-    with pytest.raises(catalogue.DamagedFile, match=f"test.jsonl {says}.*git checkout -- data/test"):
+    with pytest.raises(
+        catalogue.DamagedFile, match=f"test.jsonl {says}.*git checkout -- data/test"
+    ):
         catalogue.load("test", tmp_path)
 
 

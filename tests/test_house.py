@@ -41,7 +41,10 @@ def test_a_version_range_stands_in_one_file_only():
         if path.suffix in {".py", ".toml", ".md"} or path.name == "Makefile":
             text = (ROOT / path).read_text()
             for requirement in requirements():
-                assert not re.search(rf"\b{requirement.name}\s*(>=|==|<|~=)\s*\d", text), (path, requirement)
+                assert not re.search(rf"\b{requirement.name}\s*(>=|==|<|~=)\s*\d", text), (
+                    path,
+                    requirement,
+                )
 
 
 def test_both_stacks_are_within_the_ranges():
@@ -62,7 +65,9 @@ def test_what_is_installed_is_within_the_ranges():
 
 
 def test_helpers_import_without_torch():
-    code = "import sys, helpers, helpers.catalogue, helpers.checks, helpers.plots, helpers.widgets\n"
+    code = (
+        "import sys, helpers, helpers.catalogue, helpers.checks, helpers.plots, helpers.widgets\n"
+    )
     code += "import helpers.plots.training, helpers.plots.tensors\n"
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -28,7 +28,9 @@ def n_lines(cell):
 def test_outputs_are_fresh_and_complete(lesson):
     path, notebook = lesson
     again = f"run: make notebooks LESSONS=notebooks/{path.name}"
-    assert notebook.metadata.get("course", {}).get("sources_sha256") == runner.sources_sha256(notebook), again
+    assert notebook.metadata.get("course", {}).get("sources_sha256") == runner.sources_sha256(
+        notebook
+    ), again
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), again
     for cell in cells:
@@ -47,7 +49,9 @@ def test_no_machine_paths_no_debris(lesson):
     _, notebook = lesson
     for cell in code_cells(notebook):
         for output in cell.outputs:
-            text = json.dumps({k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")})
+            text = json.dumps(
+                {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
+            )
             text += output.get("text", "")
             assert not re.search(r"/(home|root|tmp|work|Users)/|[A-Z]:\\\\Users", text), text[:300]
             assert not re.search(r"\d+%\|| 0x[0-9a-f]{6}", text), text[:300]
@@ -55,7 +59,9 @@ def test_no_machine_paths_no_debris(lesson):
 
 def test_every_picture_has_a_text_alternative(lesson):
     _, notebook = lesson
-    pictures = [o for c in code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})]
+    pictures = [
+        o for c in code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})
+    ]
     assert 3 <= len(pictures) <= 8
     for picture in pictures:
         alt = picture.metadata.get("image/png", {}).get("alt", "")

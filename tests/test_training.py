@@ -29,7 +29,9 @@ def make_trainer(folder, callbacks=(), steps=6):
             report_to="none",
             seed=0,
         ),
-        train_dataset=catalogue.load("train").select(range(48)).select_columns(["prompt", "completion"]),
+        train_dataset=catalogue.load("train")
+        .select(range(48))
+        .select_columns(["prompt", "completion"]),
         processing_class=tokenizer,
         peft_config=LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"]),
         callbacks=list(callbacks),
@@ -68,9 +70,9 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path, capsys):
     view = training.LiveView(live=False)
     resumed = make_trainer(tmp_path / "b", [view])
     checkpoint = training.newest_checkpoint(tmp_path / "b")
+    assert checkpoint.endswith("checkpoint-3")
     resumed.train(resume_from_checkpoint=checkpoint)
-    assert [row["step"] for row in view.history] == [1, 2, 3, *([4] if checkpoint.endswith("4") else []),
-                                                     *range(int(checkpoint[-1]) + 1, 7)][: len(view.history)]  # fmt: skip
+    assert [row["step"] for row in view.history] == [1, 2, 3, 4, 5, 6]
     wanted, got = adapters(unbroken), adapters(resumed)
     for name in wanted:
         torch.testing.assert_close(got[name], wanted[name], rtol=1e-5, atol=1e-7)

@@ -52,7 +52,10 @@ def same(got, wanted, rel_tol: float = 1e-5) -> bool:
         got, wanted = got.reshape(-1).tolist(), wanted.reshape(-1).tolist()
         # an element near zero may be off by rounding of its large neighbours
         scale = max((abs(w) for w in wanted if not isinstance(w, bool)), default=0)
-        return all(math.isclose(g, w, rel_tol=rel_tol, abs_tol=rel_tol * scale) for g, w in zip(got, wanted, strict=True))
+        return all(
+            math.isclose(g, w, rel_tol=rel_tol, abs_tol=rel_tol * scale)
+            for g, w in zip(got, wanted, strict=True)
+        )
     if hasattr(got, "item") and getattr(got, "shape", None) == ():
         got = got.item()
     if isinstance(wanted, bool) or not isinstance(wanted, int | float):

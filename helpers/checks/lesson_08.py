@@ -18,7 +18,9 @@ def label_mask(answer) -> None:
             "0 is a token like any other: the value that carries no loss is -100": lambda ids, n: (
                 [0] * n + list(ids[n:])
             ),
-            "the labels are as long as input_ids: masked, not cut off": lambda ids, n: list(ids[n:]),
+            "the labels are as long as input_ids: masked, not cut off": lambda ids, n: list(
+                ids[n:]
+            ),
             "shifted by one: the model shifts the labels itself": lambda ids, n: (
                 [-100] * (n - 1) + list(ids[n:]) + [-100]
             ),

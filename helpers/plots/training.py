@@ -34,9 +34,14 @@ def price_belief(beliefs: dict, price: float, title: str) -> None:
         ax.axvline(price, color="black", lw=1, ls="--")
         ax.axvline(middle, color=VALIDATION, lw=1)
         ax.set(ylabel="probability (%)", ylim=(0, None))
-        ax.text(0.99, 0.9, f"{label}: median ${middle}", transform=ax.transAxes, ha="right", va="top")
+        ax.text(
+            0.99, 0.9, f"{label}: median ${middle}", transform=ax.transAxes, ha="right", va="top"
+        )
         alts.append(f"{label}: median {middle} dollars, peak {p.argmax()}")
-    ax.set(xlabel=f"price ($); dashed: the asked ${price:.0f}, vermilion: the median", xlim=(0, top + 20))
+    ax.set(
+        xlabel=f"price ($); dashed: the asked ${price:.0f}, vermilion: the median",
+        xlim=(0, top + 20),
+    )
     np.atleast_1d(axes)[0].set_title(title)
     show(fig, f"Distribution over price tokens. {'; '.join(alts)}; asked {price:.0f} dollars.")
 
@@ -54,14 +59,25 @@ def label_mask(tokens: list[str], labels) -> None:
         box = FancyBboxPatch((x, y), w - 0.5, 1, boxstyle="round,pad=0.05", lw=0)
         box.set_facecolor(ADAPTER if label != -100 else MUTED)
         ax.add_patch(box)
-        ax.text(x + (w - 0.5) / 2, y + 0.45, text, ha="center", va="center", family="monospace", size=7.5)
+        ax.text(
+            x + (w - 0.5) / 2,
+            y + 0.45,
+            text,
+            ha="center",
+            va="center",
+            family="monospace",
+            size=7.5,
+        )
         x += w
     ax.set(xlim=(-0.5, width + 0.5), ylim=(y - 0.4, 1.6))
     ax.axis("off")
     n_loss = sum(label != -100 for label in labels)
     ax.set_title(f"The loss is taken on {n_loss} of {len(labels)} tokens: the completion (orange)")
     said = "".join(t for t, label in zip(tokens, labels, strict=True) if label != -100)
-    show(fig, f"{len(tokens)} tokens in boxes; {n_loss} carry the loss: {said!r}, the rest are masked.")
+    show(
+        fig,
+        f"{len(tokens)} tokens in boxes; {n_loss} carry the loss: {said!r}, the rest are masked.",
+    )
 
 
 def four_steps(n: dict) -> None:
@@ -81,22 +97,50 @@ def four_steps(n: dict) -> None:
         ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", size=size)
 
     def arrow(a, b, colour, style="-"):
-        ax.add_patch(FancyArrowPatch(a, b, arrowstyle="-|>", mutation_scale=13, lw=1.6, ls=style, color=colour))
+        ax.add_patch(
+            FancyArrowPatch(
+                a, b, arrowstyle="-|>", mutation_scale=13, lw=1.6, ls=style, color=colour
+            )
+        )
 
     ax.text(0, 42, "One training step: only the adapters can move", weight="bold", size=11)
-    box(1, 17, 12, 10, MUTED, f"batch\n{n['tokens']:,} tokens,\n{n['loss_tokens']} of them\ncarry the loss")
+    box(
+        1,
+        17,
+        12,
+        10,
+        MUTED,
+        f"batch\n{n['tokens']:,} tokens,\n{n['loss_tokens']} of them\ncarry the loss",
+    )
     box(23, 10, 30, 24, FROZEN, "")
-    ax.text(38, 31.5, f"frozen base, NF4\n{n['n_frozen']:,} weights", ha="center", va="center", size=8.5)
+    ax.text(
+        38, 31.5, f"frozen base, NF4\n{n['n_frozen']:,} weights", ha="center", va="center", size=8.5
+    )
     box(25.5, 12, 11, 14, "white", f"{n['n_targets']} target\nmodules\nq, k, v, o\n(frozen too)")
     box(39.5, 12, 11, 14, ADAPTER, f"adapters\nA and B\n{n['n_adapter']:,}\nweights")
-    box(64, 17, 25, 10, MUTED, f"said {n['guess']!r}, right was {n['answer']!r}\np({n['answer']}) = {n['p_answer']:.4f}\nloss {n['loss']:.3f}")
+    box(
+        64,
+        17,
+        25,
+        10,
+        MUTED,
+        f"said {n['guess']!r}, right was {n['answer']!r}\np({n['answer']}) = {n['p_answer']:.4f}\nloss {n['loss']:.3f}",
+    )
     arrow((14, 24), (22, 24), TRAINING)
     arrow((54, 24), (63, 24), TRAINING)
     arrow((63, 19), (54, 19), VALIDATION)
     arrow((45, 11), (45, 4.5), ADAPTER)
     ax.text(18, 36.5, "1. forward pass", color=TRAINING, weight="bold", ha="center")
     ax.text(76, 29.5, "2. loss", weight="bold", ha="center")
-    ax.text(72, 12, f"3. backward pass\n‖∂L/∂B‖ = {n['grad_B']:.4f}\n‖∂L/∂A‖ = {n['grad_A']:.4f}  (B is still 0)\nbase: no gradient", color=VALIDATION, va="center", ha="center", size=9)
+    ax.text(
+        72,
+        12,
+        f"3. backward pass\n‖∂L/∂B‖ = {n['grad_B']:.4f}\n‖∂L/∂A‖ = {n['grad_A']:.4f}  (B is still 0)\nbase: no gradient",
+        color=VALIDATION,
+        va="center",
+        ha="center",
+        size=9,
+    )
     ax.text(45, 1.5, f"4. optimization: AdamW moves B by up to {n['move_B']:.4f} (learning rate {n['learning_rate']:g}); "
             f"the batch's loss {n['loss']:.3f} → {n['loss_after']:.3f}", ha="center", size=9)  # fmt: skip
     show(
@@ -137,7 +181,9 @@ def run_record(history, guesses, price) -> None:
     n = history[-1]["step"]
     fig, (a, b, c) = plt.subplots(1, 3, figsize=(9.6, 2.7))
     _loss_axis(a, history, n)
-    b.plot([r["step"] for r in history], [1e3 * r["learning_rate"] for r in history], color=TRAINING)
+    b.plot(
+        [r["step"] for r in history], [1e3 * r["learning_rate"] for r in history], color=TRAINING
+    )
     b.set(xlabel="step", ylabel="learning rate (× 10⁻³)", xlim=(0, n), ylim=(0, None))
     _guess_axis(c, guesses, n, price)
     first, last = history[0]["loss"], history[-1]["loss"]
