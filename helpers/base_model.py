@@ -1,6 +1,5 @@
 """Load a base model and its tokenizer: the shipped Pocket Llama, or any folder or hub name."""
 
-
 import torch
 
 from helpers.catalogue import checked
