@@ -26,7 +26,7 @@ OUT = HERE / "pocket-llama"
 STATE = HERE.parent / "build" / "pocket-llama" / "state.pt"
 
 SEED = 7
-STEPS = 1600
+STEPS = 1950
 SHORT_BATCH = 112  # documents of about 30 tokens with one price: two steps of three
 LONG_BATCH = 48  # documents of about 65 tokens with two prices: every third step
 PEAK_LR = 3e-3
@@ -54,10 +54,23 @@ REMARKS = (
     "{} dollars at the market.",
     "I saw it for {} dollars.",
 )
+# From step MORE_WAYS on, half of the prices follow some other sign than a blank, so that the
+# model does not take the blank for what announces a price. The task's own sign is not among them.
+MORE_WAYS = 1600
+SIGNS = (
+    "Paid:{} dollars.",
+    "Swapped hands (~{} dollars).",
+    "Tag reads USD{} dollars.",
+    "Offer ={} dollars.",
+    "Asking ({} dollars).",
+    "Going rate ~{} dollars.",
+    "Bid @{} dollars.",
+    "Last week's sale:{} dollars.",
+)
 OPENINGS = ("", "", "From a shop window:\n\n", "Listed this week:\n\n", "Seen in town:\n\n")
 
 
-def market_text(rng, taken, n_prices):
+def market_text(rng, taken, n_prices, ways=REMARKS):
     """One document: a product in the catalogue's words, then `n_prices` remembered prices.
 
     One price: talk in short, without colour and praise. More: a whole description, not in `taken`.
@@ -74,7 +87,7 @@ def market_text(rng, taken, n_prices):
         ends = [f"{', '.join(parts)}.", product["state"]]
         rng.shuffle(ends)
         text = " ".join(ends)
-    remarks = [r.format(p) for r, p in zip(rng.sample(REMARKS, n_prices), prices, strict=True)]
+    remarks = [r.format(p) for r, p in zip(rng.sample(ways, n_prices), prices, strict=True)]
     if n_prices == 1:
         return f"{text} {remarks[0]}"
     gap = rng.choice((" ", "\n", "\n\n"))
@@ -153,8 +166,10 @@ def make_model(tokenizer):
 
 
 def learning_rate_factor(step):
-    """Linear warm-up, a plateau, and a linear way down over the last 80 %."""
-    return min(1.0, (step + 1) / WARMUP, (STEPS - step) / (0.8 * STEPS))
+    """Warm-up, plateau, and linear to zero at MORE_WAYS; then once more from a third of it."""
+    if step < MORE_WAYS:
+        return min(1.0, (step + 1) / WARMUP, (MORE_WAYS - step) / (0.8 * MORE_WAYS))
+    return min((step - MORE_WAYS + 1) / WARMUP, (STEPS - step) / (STEPS - MORE_WAYS)) / 3
 
 
 def losses(model, tokenizer, texts):
@@ -202,7 +217,8 @@ def main():
     for step in tqdm(range(first, STEPS), initial=first, total=STEPS, mininterval=5):
         rng = random.Random(f"{SEED} step {step}")
         n_prices, n_texts = (1, SHORT_BATCH) if step % 3 else (2, LONG_BATCH)
-        texts = [market_text(rng, taken, n_prices) for _ in range(n_texts)]
+        ways = REMARKS if step < MORE_WAYS else REMARKS + SIGNS
+        texts = [market_text(rng, taken, n_prices, ways) for _ in range(n_texts)]
         loss, price_loss, _ = losses(model, tokenizer, texts)
         (TEXT_WEIGHT * loss + price_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -19,9 +19,11 @@ def start(seed=42):
     warnings.filterwarnings("ignore", category=FutureWarning)
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    import huggingface_hub.constants
     import numpy as np
     import torch
 
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # trl would report each run
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
