@@ -23,7 +23,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#0072B2", "white", "#E69F
 def png(figure: plt.Figure, alt: str) -> tuple[dict, dict]:
     """`figure` as a PNG with the text alternative `alt`: (data, metadata) for display; closes it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
     plt.close(figure)
     data = {"image/png": buffer.getvalue(), "text/plain": f"[picture] {alt}"}
     return data, {"image/png": {"alt": alt}}

@@ -39,7 +39,7 @@ def price_belief(beliefs: dict, price: float, title: str) -> None:
         )
         alts.append(f"{label}: median {middle} dollars, peak {p.argmax()}")
     ax.set(
-        xlabel=f"price ($); dashed: the asked ${price:.0f}, vermilion: the median",
+        xlabel=rf"price (\$); dashed: the asked \${price:.0f}, vermilion: the median",
         xlim=(0, top + 20),
     )
     np.atleast_1d(axes)[0].set_title(title)
