@@ -123,14 +123,17 @@ class LiveView(TrainerCallback):
 
     def _open(self):
         import ipywidgets as widgets
-        from IPython.display import display
+        from IPython.display import DisplayHandle, display
 
         self._bar = widgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
         self._stop = widgets.Button(description="stop", tooltip="end now, keep what was learnt")
         self._stop.on_click(self.stop)
         self._label = widgets.Label(value="starting")
         display(widgets.HBox([self._bar, self._stop, self._label]))
-        self._picture = display(display_id=True)
+        self._picture = DisplayHandle()
+        self._picture.display(
+            {"text/plain": "the curve comes with the first logged loss"}, raw=True
+        )
 
     def _draw(self, row):
         from helpers.plots import png
