@@ -1,6 +1,6 @@
 """Train Pocket Llama, the base model of the pocket world, from scratch.
 
-    python data/make_base.py            # about an hour on two CPU cores; safe to interrupt
+    python data/make_base.py            # about half an hour on two CPU cores; safe to interrupt
 
 Llama's architecture (grouped-query attention, RoPE, SwiGLU, RMSNorm), and Llama 3's way with
 numbers: every integer 0–999 is one token. Its text is that of a market: descriptions in the
