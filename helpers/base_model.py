@@ -15,32 +15,58 @@ def locate(name: str) -> str:
     return str([checked(f"{POCKET}/{file}") for file in FILES][0].parent)
 
 
-def load_tokenizer(name: str):
+def load_tokenizer(name: str, revision: str | None = None):
     """The tokenizer of `name`; it pads on the left, so that a batch's last tokens line up."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(locate(name), padding_side="left")
+    tokenizer = AutoTokenizer.from_pretrained(locate(name), revision=revision, padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_base(name: str, quantization_config=None, dtype: torch.dtype = torch.float32):
+def load_base(
+    name: str,
+    quantization_config=None,
+    dtype: torch.dtype = torch.float32,
+    revision: str | None = None,
+):
     """The causal language model `name` on this machine's GPU or CPU, ready to evaluate or tune.
 
-    quantization_config: a transformers BitsAndBytesConfig, or None for plain weights.
-    dtype: of all that is not quantized.
+    quantization_config: a transformers BitsAndBytesConfig, or None for plain weights. Of a base
+        that is stored in 4 bits it only sets what its weights are unpacked to.
+    dtype: of all that is not quantized. revision: branch, tag or commit of a hub's model.
+    Raises ValueError if the base is stored in another 4-bit code than the one asked for.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    place = locate(name)
+    config = AutoConfig.from_pretrained(place, revision=revision)
+    stored = getattr(config, "quantization_config", None)
+    if stored and quantization_config is not None:
+        _unpack_as(stored, quantization_config, name)
+        quantization_config = None
     model = AutoModelForCausalLM.from_pretrained(
-        locate(name),
+        place,
+        config=config,
+        revision=revision,
         quantization_config=quantization_config,
         dtype=dtype,
         device_map={"": 0 if torch.cuda.is_available() else "cpu"},
     )
     keep_trainable(model)
     return model
+
+
+def _unpack_as(stored: dict, wanted, name: str) -> None:
+    """Take the compute dtype of `wanted` into the `stored` settings: it is no matter of storage."""
+    for key in ("load_in_4bit", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant"):
+        if stored.get(key) != getattr(wanted, key):
+            raise ValueError(
+                f"{name} is stored with {key} = {stored.get(key)}, and {getattr(wanted, key)} was asked "
+                "for: ask for the same, or load a base that is not quantized yet"
+            )
+    stored["bnb_4bit_compute_dtype"] = str(wanted.bnb_4bit_compute_dtype).removeprefix("torch.")
 
 
 def keep_trainable(model: torch.nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The items to price: the shipped catalogue, checked byte by byte, as a `datasets.Dataset`."""
+"""The items to price, as a `datasets.Dataset`: the shipped catalogue, or a data set of the hub."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers import DATA
 
+POCKET = "pocket"
 SPLITS = ("train", "validation", "test")
 QUESTION = "How much does this cost to the nearest dollar?"
 
@@ -20,30 +21,54 @@ def checked(name: str, folder: Path = DATA) -> Path:
 
     Raises DamagedFile when it is missing, differs, or has no sha256 there.
     """
-    path, readme = folder / name, folder / "README.md"
+    path = folder / name
     restore = f"Restore it with: git checkout -- data/{name}   (or re-make it: make world)"
     if not path.exists():
         raise DamagedFile(f"data/{name} is missing. {restore}")
-    wanted = re.search(rf"^([0-9a-f]{{64}})  {re.escape(name)}$", readme.read_text(), re.MULTILINE)
-    if not wanted:
-        raise DamagedFile(f"data/README.md has no sha256 for {name}. Restore data/README.md first.")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != wanted[1]:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != shipped_sha256(name, folder):
         raise DamagedFile(f"data/{name} is damaged: its sha256 is not the shipped one. {restore}")
     return path
 
 
-def load(split: str, folder: Path = DATA):
+def shipped_sha256(name: str, folder: Path = DATA) -> str:
+    """The sha256 (hex) that data/README.md gives for the shipped file `name`.
+
+    Raises DamagedFile when it has none.
+    """
+    text = (folder / "README.md").read_text()
+    found = re.search(rf"^([0-9a-f]{{64}})  {re.escape(name)}$", text, re.MULTILINE)
+    if not found:
+        raise DamagedFile(f"data/README.md has no sha256 for {name}. Restore data/README.md first.")
+    return found[1]
+
+
+def load(split: str, source: str = POCKET, revision: str | None = None, folder: Path = DATA):
     """The items of a split ("train", "validation", "test") as a `datasets.Dataset`.
 
-    Columns: prompt and completion (as in the lectures' hub data), category, product, and
-    true_price: the price (dollars) without its noise, which no model gets to see.
+    source: "pocket", what is shipped (in `folder`); or a data set of the hub, at `revision`, or a
+        folder laid out like one. Columns: prompt and completion, as in the lectures' data. The
+        pocket world adds category, product and true_price: the price (dollars) without its
+        noise, which no model gets to see.
+    Raises ValueError when the split or the columns are not there.
     """
-    from datasets import Dataset
+    from datasets import Dataset, load_dataset
 
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown; take one of {', '.join(SPLITS)}")
-    lines = checked(f"{split}.jsonl", folder).read_text(encoding="utf-8").splitlines()
-    return Dataset.from_list([json.loads(line) for line in lines])
+    if source == POCKET:
+        lines = checked(f"{split}.jsonl", folder).read_text(encoding="utf-8").splitlines()
+        return Dataset.from_list([json.loads(line) for line in lines])
+    found = load_dataset(source, revision=revision)
+    names = [split] + (["val"] if split == "validation" else [])
+    name = next((name for name in names if name in found), None)
+    if name is None:
+        raise ValueError(f"{source} has no split {split}; it has {', '.join(found)}")
+    if missing := {"prompt", "completion"} - set(found[name].column_names):
+        raise ValueError(
+            f"{source} has no column {', '.join(sorted(missing))}; it has "
+            f"{', '.join(found[name].column_names)}. Wanted: prompt and completion, as in the lectures"
+        )
+    return found[name]
 
 
 def prices(items):

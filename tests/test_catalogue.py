@@ -74,7 +74,7 @@ def test_a_missing_or_damaged_file_says_how_to_restore_it(tmp_path, harm, says):
     with pytest.raises(
         catalogue.DamagedFile, match=f"test.jsonl {says}.*git checkout -- data/test"
     ):
-        catalogue.load("test", tmp_path)
+        catalogue.load("test", folder=tmp_path)
 
 
 def test_an_unknown_split_is_named():
