@@ -5,11 +5,16 @@ import json
 import os
 import shutil
 import time
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from transformers import TrainerCallback
 
 from helpers import BUILD
+from helpers.environment import device_name
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
 
 
 def run_folder(lesson: str, settings: dict) -> Path:
@@ -105,9 +110,16 @@ class LiveView(TrainerCallback):
         if self.live:
             self._stop.disabled = True
 
-    def save(self, path: Path) -> None:
-        """Write the record as JSON, with the guesses made between logged steps."""
-        record = {"history": self.history, "guesses": self.guesses, "stopped": self.stopped}
+    def save(self, path: Path, profile) -> None:
+        """Write the run as JSON: the profile with its resolved revisions, versions, the curve."""
+        record = {
+            "profile": asdict(profile),
+            "versions": {name: version(name) for name in PACKAGES},
+            "machine": device_name(),
+            "history": self.history,
+            "guesses": self.guesses,
+            "stopped": self.stopped,
+        }
         Path(path).write_text(json.dumps(record, indent=1))
 
     def _take_guess(self, model):

@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
-from helpers import base_model, catalogue, training
+from helpers import base_model, catalogue, profiles, training
 
 
 def make_trainer(folder, callbacks=(), steps=6):
@@ -105,7 +105,7 @@ def test_the_live_view_draws_and_its_stop_button_stops(tmp_path):
     assert "guess $89" in view._label.value
     assert view._bar.value == view.history[-1]["step"]
     assert view._stop.disabled
-    view.save(tmp_path / "record.json")
+    view.save(tmp_path / "record.json", profiles.POCKET)
     assert json.loads((tmp_path / "record.json").read_text())["stopped"] is True
 
 

@@ -1,0 +1,197 @@
+"""The hub path, offline: folders laid out like the hub's, and a hub of our own that refuses."""
+
+import json
+import socket
+import threading
+import traceback
+from dataclasses import asdict, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from datasets import Dataset
+from huggingface_hub import constants
+from test_memory import nf4
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from helpers import base_model, catalogue, hub, pricing, profiles, training
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+TOKEN = "hf_plantedTokenThatNobodyMaySee"
+ANSWERS = {  # path begins with: (status, the hub's own error code)
+    "/api/models/owner/gated/auth-check": (403, "GatedRepo"),
+    "/api/models/owner/gone": (404, "RepoNotFound"),
+    "/api/datasets/owner/gone": (404, "RepoNotFound"),
+    "/api/models/owner/open/revision/v9": (404, "RevisionNotFound"),
+    "/api/models/owner/ill": (500, None),
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    asked = []
+
+    def do_GET(self):
+        Hub.asked.append((self.path, self.headers.get("Authorization")))
+        found = [answer for path, answer in ANSWERS.items() if self.path.startswith(path)]
+        status, code = found[0] if found else (200, None)
+        body = json.dumps({"id": "owner/open", "sha": COMMIT, "siblings": []}).encode()
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def our_hub(monkeypatch, tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    Hub.asked.clear()
+    yield server
+    server.shutdown()
+
+
+def on_the_hub(base="owner/open", data="owner/items", **changes):
+    return replace(profiles.POCKET, base=base, data=data, **changes)
+
+
+def test_revisions_are_resolved_to_commits(our_hub):
+    profile = hub.resolve(on_the_hub())
+    assert profile.base_revision == profile.data_revision == COMMIT
+    assert any(path.startswith("/api/datasets/owner/items") for path, _ in Hub.asked)
+    pocket = hub.resolve(profiles.POCKET)
+    assert pocket.base_revision.split()[1] == catalogue.shipped_sha256(
+        "pocket-llama/model.safetensors"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"base": "owner/gated"}, ["is gated", "accept its licence", "unsloth/Meta-Llama-3.1-8B"]),
+        ({"base": "owner/gone"}, ["no model owner/gone", "misspelt, moved, gone or private"]),
+        ({"data": "owner/gone"}, ["no dataset owner/gone"]),
+        ({"base_revision": "v9"}, ["no revision 'v9'"]),
+        ({"base": "owner/ill"}, ["cannot be reached for owner/ill"]),
+        ({"base": "no such folder"}, ["neither a folder here nor a name on the hub"]),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_a_sentence(our_hub, monkeypatch, changes, says):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with pytest.raises(hub.Unavailable) as error:
+        hub.resolve(on_the_hub(**changes))
+    for words in [*says, 'PROFILE = "pocket"']:
+        assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_hub_out_of_reach(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(hub.Unavailable, match="cannot be reached for owner/open .*are you online"):
+        hub.resolve(on_the_hub())
+
+
+def test_a_disk_too_small(our_hub):
+    with pytest.raises(OSError, match=r"needs 1,000,000,000 MB of disk .* are free"):
+        hub.resolve(on_the_hub(disk_gb=1e6))
+
+
+def test_a_token_is_used_and_never_shown(our_hub, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    profile = hub.resolve(on_the_hub())
+    assert f"Bearer {TOKEN}" in {sent for _, sent in Hub.asked}
+    try:
+        hub.resolve(on_the_hub(base="owner/gated"))
+    except hub.Unavailable:
+        shown = traceback.format_exc()
+    training.LiveView(live=False).save(tmp_path / "run.json", profile)
+    shown += (tmp_path / "run.json").read_text() + str(profile) + profile._repr_html_()
+    shown += "".join(capfd.readouterr())
+    assert "owner/gated is gated" in shown and COMMIT in shown
+    assert TOKEN not in shown
+
+
+@pytest.fixture(scope="module")
+def like_the_8b(tmp_path_factory):
+    """A checkpoint with the 8B's modules at toy widths, in shards, with Pocket Llama's tokenizer."""
+    tokenizer = base_model.load_tokenizer(base_model.POCKET)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=192,
+        num_hidden_layers=32,
+        num_attention_heads=8,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("8b")
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder, max_shard_size="1MB")
+    tokenizer.save_pretrained(folder)
+    assert len(list(folder.glob("model-*-of-*.safetensors"))) > 2
+    return folder
+
+
+def test_a_sharded_base_and_one_that_is_stored_in_4_bits(like_the_8b, tmp_path):
+    model = base_model.load_base(str(like_the_8b), nf4())
+    assert type(model.model.layers[31].mlp.down_proj).__name__ == "Linear4bit"
+    tokenizer = base_model.load_tokenizer(str(like_the_8b))
+    wanted = pricing.price_distribution(model, tokenizer, ["Price is $"])
+
+    model.config.quantization_config.bnb_4bit_compute_dtype = torch.bfloat16  # as the hub's copies
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    stored = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
+    assert stored["bnb_4bit_compute_dtype"] == "bfloat16"
+    again = base_model.load_base(str(tmp_path), nf4(torch.float32))
+    matrix = again.model.layers[0].self_attn.q_proj
+    assert type(matrix).__name__ == "Linear4bit"
+    assert matrix.compute_dtype == torch.float32  # ours, not the stored one
+    assert not matrix.support_avx512bf16_for_cpu
+    got = pricing.price_distribution(again, tokenizer, ["Price is $"])
+    assert abs(got - wanted).max() < 1e-6
+
+    other = nf4()
+    other.bnb_4bit_quant_type = "fp4"
+    with pytest.raises(
+        ValueError, match="stored with bnb_4bit_quant_type = nf4, and fp4 was asked"
+    ):
+        base_model.load_base(str(tmp_path), other)
+
+
+def test_a_data_set_of_the_hubs_layout(tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = catalogue.load("test").select_columns(["prompt", "completion"])
+    for split, n in (("train", 30), ("val", 10), ("test", 20)):
+        rows.select(range(n)).to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+    items = catalogue.load("train", str(tmp_path))
+    assert items["prompt"] == rows["prompt"][:30]
+    assert len(catalogue.load("validation", str(tmp_path))) == 10
+    assert catalogue.prices(items)[0] == float(rows["completion"][0])
+
+    old = tmp_path / "old"
+    old.mkdir()
+    Dataset.from_dict({"text": ["x"], "price": [1.0]}).to_parquet(old / "train.parquet")
+    with pytest.raises(ValueError, match="no column completion, prompt; it has text, price"):
+        catalogue.load("train", str(old))
+    with pytest.raises(ValueError, match="has no split test; it has train"):
+        catalogue.load("test", str(old))
+
+
+def test_a_run_is_recorded_with_what_it_ran_on(tmp_path):
+    profile = hub.resolve(profiles.POCKET)
+    view = training.LiveView(live=False)
+    view.save(tmp_path / "run.json", profile)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["profile"] == json.loads(json.dumps(asdict(profile)))
+    assert {"torch", "transformers", "peft", "trl", "bitsandbytes"} <= set(record["versions"])
+    assert record["stopped"] is False
