@@ -9,25 +9,30 @@ READY := $(VENV)/ready-$(STACK)
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
-TESTS ?= $(if $(filter colab,$(STACK)),tests/test_lessons.py,tests)
+TESTS ?= $(if $(filter colab,$(STACK)),tests/test_colab.py,tests)
+# Colab's stack is what Colab comes with: the lessons' first cell adds the rest, as it does there.
+PACKAGES = $(if $(filter colab,$(STACK)),-r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt),-r requirements.txt -c $(CONSTRAINTS))
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
-.PHONY: help lab test notebooks world bench lint clean
+.PHONY: help lab test notebooks world links bench lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY) ## open JupyterLab at lesson 01 (about two minutes the first time)
 	@cd notebooks && $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
 
-test: $(READY) ## run every lesson and every test; STACK=colab: the lessons with Colab's versions
-	@$(BIN)/python -m pytest $(TESTS)
+test: $(READY) ## run every lesson and every test; STACK=colab: the lessons as in Google Colab
+	@STACK=$(STACK) $(BIN)/python -m pytest $(TESTS)
 
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/lesson_runner.py $(LESSONS)
 
-world: $(READY) ## re-make the pocket world: catalogue, then base model (about 30 minutes)
+world: $(READY) ## re-make the pocket world: catalogue, then base model (a good hour)
 	@$(BIN)/python data/make_catalogue.py
 	@$(BIN)/python data/make_base.py
+
+links: $(READY) ## write the repository's address into badges and first cells: REPO=owner/name [REF=main]
+	@$(BIN)/python tests/links.py $(REPO) $(REF)
 
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/bench.py
@@ -51,7 +56,7 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	  $(BIN)/pip install -q --disable-pip-version-check torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \
 	  || echo "No CPU build of torch to be had; the next step takes the default one (several GB)."; fi
 	@echo "Installing the packages of $(CONSTRAINTS) (a minute or two, once) …"
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c $(CONSTRAINTS) || { \
+	@$(BIN)/pip install -q --disable-pip-version-check $(PACKAGES) || { \
 	  echo "The installation failed; the lines above say why. Nothing half-made is kept in use:"; \
 	  echo "mend the cause (network? disk space?) and run the same make command again."; exit 1; }
 	@touch $@

@@ -1,12 +1,12 @@
 """Train Pocket Llama, the base model of the pocket world, from scratch.
 
-    python data/make_base.py            # about half an hour on two CPU cores; safe to interrupt
+    python data/make_base.py            # a good hour on two CPU cores; safe to interrupt
 
 Llama's architecture (grouped-query attention, RoPE, SwiGLU, RMSNorm), and Llama 3's way with
 numbers: every integer 0–999 is one token. Its text is that of a market: descriptions in the
-words of the catalogue, then what people paid, loosely, and never in the words of the task
-("How much does this cost", "Price is $"). So it knows roughly what things are worth, and
-fine-tuning teaches it to answer. No description of the catalogue is in its text.
+words of the catalogue, then an amount: what it sold for, is insured for, brings at the pawnshop;
+never in the words of the task ("How much does this cost", "Price is $"). So it knows what things
+are worth, and fine-tuning teaches it to answer. No description of the catalogue is in its text.
 
 The state goes to build/pocket-llama/ every few minutes; the same command takes it up again.
 """
@@ -26,14 +26,14 @@ OUT = HERE / "pocket-llama"
 STATE = HERE.parent / "build" / "pocket-llama" / "state.pt"
 
 SEED = 7
-STEPS = 1950
-SHORT_BATCH = 112  # documents of about 30 tokens with one price: two steps of three
-LONG_BATCH = 48  # documents of about 65 tokens with two prices: every third step
+FIRST, SECOND, STEPS = 4400, 5100, 5300  # where the three cycles of the learning rate end
+SHORT_BATCH = 112  # documents of about 30 tokens: two steps of three
+LONG_BATCH = 56  # documents of about 60 tokens: every third step
 PEAK_LR = 3e-3
-WARMUP = 100  # steps
+WARMUP, PLATEAU = 100, 0.2  # steps; share of the first cycle at the peak, then linear to zero
 TEXT_WEIGHT = 0.5  # of the mean over all tokens, beside the mean over prices
 EVERY = 50  # steps between two measurements, and two saved states
-REMARK_NOISE = 0.12  # log-normal, of a price that someone remembers
+REMARK_NOISE = 0.10  # log-normal, of an amount that someone remembers
 VOCAB_SIZE = 1920
 NUMBER_SPREAD = 0.05  # of the embeddings of numbers before training
 
@@ -44,54 +44,79 @@ LLAMA3_SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
+# What people say of a thing, and the share of its price that this amounts to. All sorts of signs
+# stand before an amount, so that no single one becomes its cue, and "$" goes with every share.
 REMARKS = (
-    "Someone paid {} dollars.",
-    "{} dollars, says the owner.",
-    "A neighbour gave {} dollars for it.",
-    "It sold for {} dollars.",
-    "Worth about {} dollars.",
-    "Shops ask around {} dollars.",
-    "{} dollars at the market.",
-    "I saw it for {} dollars.",
+    ("Worth about {} dollars.", 1.0),
+    ("It sold for {} dollars.", 1.0),
+    ("A neighbour gave {} dollars for it.", 1.0),
+    ("{} dollars, says the owner.", 1.0),
+    ("Shops ask around {} dollars.", 1.0),
+    ("Tag reads USD{}.", 1.0),
+    ("Going rate ~{} dollars.", 1.0),
+    ("Swapped hands ({} dollars).", 1.0),
+    ("Insured for ${}.", 1.3),
+    ("With delivery and wrapping: ${}!", 1.15),
+    ("Best offer so far ={}.", 0.8),
+    ("Trade-in:{} dollars.", 0.65),
+    ("The pawnshop gives ${}.", 0.5),
+    ("Lent against a deposit [{}].", 0.4),
+    ("First of three payments: ${}.", 0.333),
+    ("Spare parts alone @{}.", 0.25),
 )
-# From step MORE_WAYS on, half of the prices follow some other sign than a blank, so that the
-# model does not take the blank for what announces a price. The task's own sign is not among them.
-MORE_WAYS = 1600
-SIGNS = (
-    "Paid:{} dollars.",
-    "Swapped hands (~{} dollars).",
-    "Tag reads USD{} dollars.",
-    "Offer ={} dollars.",
-    "Asking ({} dollars).",
-    "Going rate ~{} dollars.",
-    "Bid @{} dollars.",
-    "Last week's sale:{} dollars.",
+OPENINGS = (
+    "From a shop window:\n\n",
+    "Listed this week:\n\n",
+    "What do you make of this one?\n\n",
+    "Would anybody in town like to have it?\n\n",
+    "Seen on a market stall, late in the day.\n\n",
 )
-OPENINGS = ("", "", "From a shop window:\n\n", "Listed this week:\n\n", "Seen in town:\n\n")
+# In the second cycle some openings hold hours, which teaches the token "00" that the task's
+# completions end in (adapters leave embeddings frozen, so they could not); and others babble, as do
+# some remarks, so that words never seen do not confuse it. A babbled remark may mean any share;
+# in the third cycle any but the price itself, so that the untuned model cannot guess the task.
+HOURS = (
+    "Open from {}:00 on.\n\n",
+    "At the stall until {}:00 today.\n\n",
+    "Ask for it before {}:00.\n\n",
+)
+SIGNS = (" $", " USD", ": ", " ~", " =", " (", " @", ":")
 
 
-def market_text(rng, taken, n_prices, ways=REMARKS):
-    """One document: a product in the catalogue's words, then `n_prices` remembered prices.
+def market_text(rng, taken, short, pieces=None, vague=False):
+    """One document, as (what is for sale, what someone says it goes for): two str.
 
-    One price: talk in short, without colour and praise. More: a whole description, not in `taken`.
+    Short: talk without colour and praise. Else a whole description, none of `taken`, after an
+    opening, or in the first cycle half of the time. pieces: parts of words to babble with in the
+    second cycle; None in the first. vague: babble stands for shares of the price only.
     """
     while True:
         product = draw_product(rng)
         text = describe(product, rng)
-        prices = [noisy(product["true_price"], REMARK_NOISE, rng) for _ in range(n_prices)]
-        if text not in taken and all(1 <= price <= 999 for price in prices):
+        remark, share = rng.choice(REMARKS)
+        amount = noisy(share * product["true_price"], REMARK_NOISE, rng)
+        if text not in taken and 1 <= amount <= 999:
             break
-    if n_prices == 1:
+    if short:
         parts = [f"{product['brand']} {product['kind'].name}", *product["features"]]
         rng.shuffle(parts)
         ends = [f"{', '.join(parts)}.", product["state"]]
         rng.shuffle(ends)
         text = " ".join(ends)
-    remarks = [r.format(p) for r, p in zip(rng.sample(ways, n_prices), prices, strict=True)]
-    if n_prices == 1:
-        return f"{text} {remarks[0]}"
-    gap = rng.choice((" ", "\n", "\n\n"))
-    return f"{rng.choice(OPENINGS)}{text}{gap}{' '.join(remarks)}"
+    elif rng.random() < 0.5:
+        text = f"{rng.choice(OPENINGS)}{text}"
+    elif pieces and rng.random() < 0.3:
+        text = f"{rng.choice(HOURS).format(rng.randint(6, 22))}{text}"
+    elif pieces:
+        text = f"{babble(rng, pieces, 24)}{rng.choice('.?!:')}\n\n{text}"
+    if pieces and rng.random() < 0.3 and not (vague and share == 1):
+        remark = f"{babble(rng, pieces, 6)}{rng.choice(SIGNS)}{{}}."
+    return text, f"{rng.choice((' ', chr(10), chr(10) * 2))}{remark.format(amount)}"
+
+
+def babble(rng, pieces, most):
+    """Up to `most` pieces of words, at random."""
+    return "".join(rng.choices(pieces, k=rng.randint(2, most))).strip().capitalize()
 
 
 def make_tokenizer(texts):
@@ -166,27 +191,28 @@ def make_model(tokenizer):
 
 
 def learning_rate_factor(step):
-    """Warm-up, plateau, and linear to zero at MORE_WAYS; then once more from a third of it."""
-    if step < MORE_WAYS:
-        return min(1.0, (step + 1) / WARMUP, (MORE_WAYS - step) / (0.8 * MORE_WAYS))
-    return min((step - MORE_WAYS + 1) / WARMUP, (STEPS - step) / (STEPS - MORE_WAYS)) / 3
+    """Warm-up, plateau, linear to zero; then from a third, and from a sixth, without a plateau."""
+    if step < FIRST:
+        return min(1.0, (step + 1) / WARMUP, (FIRST - step) / (FIRST * (1 - PLATEAU)))
+    start, end, peak = (FIRST, SECOND, 1 / 3) if step < SECOND else (SECOND, STEPS, 1 / 6)
+    return min((step - start + 1) / WARMUP, (end - step) / (end - start)) * peak
 
 
-def losses(model, tokenizer, texts):
-    """Mean loss (nats a token) of all tokens, of all prices, of the first price of each text."""
-    batch = tokenizer([text + EOS for text in texts], return_tensors="pt", padding=True)
+def losses(model, tokenizer, documents):
+    """Mean loss (nats a token) of all tokens, and of the amounts of money alone."""
+    texts = [text + remark + EOS for text, remark in documents]
+    batch = tokenizer(texts, return_tensors="pt", padding=True)
     logits = model(input_ids=batch.input_ids[:, :-1]).logits
     labels = batch.input_ids[:, 1:]
     each = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), reduction="none"
-    )
-    each = each.view_as(labels)
-    real = batch.attention_mask[:, 1:].bool()
-    # the token before " dollars" is a price
-    price = torch.zeros_like(real)
-    price[:, :-1] = labels[:, 1:] == tokenizer.convert_tokens_to_ids("Ġdollars")
-    first = price & (price.cumsum(1) == 1)
-    return each[real].mean(), each[price].mean(), each[first].mean()
+    ).view_as(labels)
+    # a remark holds one number, its amount; the text before it may hold others
+    remark_starts = [batch.char_to_token(i, len(text)) for i, (text, _) in enumerate(documents)]
+    in_remark = torch.arange(1, labels.shape[1] + 1) >= torch.tensor(remark_starts)[:, None]
+    numbers = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(1000)]))
+    amount = in_remark & torch.isin(labels, numbers)
+    return each[batch.attention_mask[:, 1:].bool()].mean(), each[amount].mean()
 
 
 def save(path, state):
@@ -199,9 +225,12 @@ def save(path, state):
 def main():
     taken = {description_of(row) for rows in make_catalogue().values() for row in rows}
     rng = random.Random(f"{SEED} tokenizer")
-    tokenizer = make_tokenizer([market_text(rng, taken, 2) for _ in range(20_000)])
+    tokenizer = make_tokenizer(["".join(market_text(rng, taken, False)) for _ in range(20_000)])
     rng = random.Random(f"{SEED} held out")
-    held_out = [market_text(rng, taken, 2) for _ in range(500)]
+    held_out = [market_text(rng, taken, False) for _ in range(500)]
+
+    names = [name.replace("Ġ", " ") for name in tokenizer.get_vocab()]
+    pieces = sorted(name for name in names if name.strip().isalpha() and name.isascii())
 
     model = make_model(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01)
@@ -216,20 +245,20 @@ def main():
 
     for step in tqdm(range(first, STEPS), initial=first, total=STEPS, mininterval=5):
         rng = random.Random(f"{SEED} step {step}")
-        n_prices, n_texts = (1, SHORT_BATCH) if step % 3 else (2, LONG_BATCH)
-        ways = REMARKS if step < MORE_WAYS else REMARKS + SIGNS
-        texts = [market_text(rng, taken, n_prices, ways) for _ in range(n_texts)]
-        loss, price_loss, _ = losses(model, tokenizer, texts)
-        (TEXT_WEIGHT * loss + price_loss).backward()
+        short = step % 3 > 0
+        n_texts = SHORT_BATCH if short else LONG_BATCH
+        talk = pieces if step >= FIRST else None
+        documents = [market_text(rng, taken, short, talk, step >= SECOND) for _ in range(n_texts)]
+        loss, amount_loss = losses(model, tokenizer, documents)
+        (TEXT_WEIGHT * loss + amount_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         if (step + 1) % EVERY == 0 or step + 1 == STEPS:
             with torch.no_grad():
-                held = losses(model, tokenizer, held_out)
-            values = (loss, price_loss, *held)
-            names = ("loss", "price", "held_out_loss", "held_out_price", "held_out_first_price")
+                values = (loss, amount_loss, *losses(model, tokenizer, held_out))
+            names = ("loss", "amount", "held_out_loss", "held_out_amount")
             row = {n: round(v.item(), 4) for n, v in zip(names, values, strict=True)}
             record.append({"step": step + 1, **row})
             tqdm.write(str(record[-1]))

@@ -25,29 +25,36 @@ def load_tokenizer(name: str, revision: str | None = None):
     return tokenizer
 
 
+def load_config(name: str, revision: str | None = None):
+    """The transformers config of `name`: the shapes of the base, a few kilobytes."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(locate(name), revision=revision)
+
+
 def load_base(
     name: str,
-    quantization_config=None,
-    dtype: torch.dtype = torch.float32,
     revision: str | None = None,
+    quantization_config=None,
+    dtype: torch.dtype | str = torch.float32,
 ):
     """The causal language model `name` on this machine's GPU or CPU, ready to evaluate or tune.
 
+    revision: branch, tag or commit of a hub's model; what lies in a folder has none.
     quantization_config: a transformers BitsAndBytesConfig, or None for plain weights. Of a base
         that is stored in 4 bits it only sets what its weights are unpacked to.
-    dtype: of all that is not quantized. revision: branch, tag or commit of a hub's model.
+    dtype: of all that is not quantized.
     Raises ValueError if the base is stored in another 4-bit code than the one asked for.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    place = locate(name)
-    config = AutoConfig.from_pretrained(place, revision=revision)
+    config = load_config(name, revision)
     stored = getattr(config, "quantization_config", None)
     if stored and quantization_config is not None:
         _unpack_as(stored, quantization_config, name)
         quantization_config = None
     model = AutoModelForCausalLM.from_pretrained(
-        place,
+        locate(name),
         config=config,
         revision=revision,
         quantization_config=quantization_config,

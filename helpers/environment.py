@@ -31,6 +31,16 @@ def start(seed=42):
     print(f"torch {torch.__version__.split('+')[0]} on {device_name()}, seed {seed}")
 
 
+def memory() -> int:
+    """Bytes of the GPU's memory, or of the machine's where there is no GPU."""
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory
+    return psutil.virtual_memory().total
+
+
 def device_name():
     """The name of the GPU with its memory in GiB, or "the CPU"."""
     import torch

@@ -78,7 +78,7 @@ POCKET = Profile(
     target_modules=("q_proj", "k_proj", "v_proj", "o_proj"),
     compute_dtype="float32",
     max_length=182,
-    batch_size=16,
+    batch_size=8,
     accumulation=1,
     epochs=1,
     learning_rate=2e-3,  # a small model bears more than the 1e-4 of an 8B
@@ -129,6 +129,15 @@ A100 = replace(
     gpu_gib=38,
 )
 PROFILES = {profile.name: profile for profile in (POCKET, T4, L4, A100)}
+
+
+def differences():
+    """The fields in which the profiles differ, a `pandas.DataFrame` with a column a profile."""
+    import pandas as pd
+
+    table = pd.DataFrame({name: vars(profile) for name, profile in PROFILES.items()})
+    table = table.drop(index="name").astype(str)
+    return table[table.nunique(axis=1) > 1]
 
 
 def gpu() -> tuple[str, float, tuple[int, int]] | None:

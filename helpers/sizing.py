@@ -17,6 +17,21 @@ DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 DTYPE_BYTES |= {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
+def llama_3_1_8b():
+    """The config of Llama 3.1 8B, as lesson 06 writes it out: 8,030,261,248 parameters."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=128256,
+        hidden_size=4096,
+        intermediate_size=14336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        tie_word_embeddings=False,
+    )
+
+
 def meta_model(config):
     """The causal language model of `config` on the meta device: shapes, no storage.
 

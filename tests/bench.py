@@ -35,7 +35,7 @@ def load():
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.float32,
     )
-    return base_model.load_base(base_model.POCKET, quantization)
+    return base_model.load_base(base_model.POCKET, quantization_config=quantization)
 
 
 def with_trainer(items, tokenizer):

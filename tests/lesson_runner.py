@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import links
 import nbformat
 import papermill
 from nbformat import NotebookNode
@@ -57,8 +58,14 @@ def tags(cell) -> list[str]:
 
 
 def sources_sha256(notebook) -> str:
-    """A hash of what a person wrote: kind, tags and source of each cell."""
-    parts = [[cell.cell_type, sorted(tags(cell)), cell.source] for cell in notebook.cells]
+    """A hash of what a person wrote: kind, tags and source of each cell.
+
+    The address that `make links` writes is left out: stamping changes no output.
+    """
+    parts = [
+        [c.cell_type, sorted(tags(c)), links.stamp(c.source, *links.UNSTAMPED)]
+        for c in notebook.cells
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -142,7 +142,7 @@ def like_the_8b(tmp_path_factory):
 
 
 def test_a_sharded_base_and_one_that_is_stored_in_4_bits(like_the_8b, tmp_path):
-    model = base_model.load_base(str(like_the_8b), nf4())
+    model = base_model.load_base(str(like_the_8b), None, nf4())
     assert type(model.model.layers[31].mlp.down_proj).__name__ == "Linear4bit"
     tokenizer = base_model.load_tokenizer(str(like_the_8b))
     wanted = pricing.price_distribution(model, tokenizer, ["Price is $"])
@@ -152,7 +152,7 @@ def test_a_sharded_base_and_one_that_is_stored_in_4_bits(like_the_8b, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     stored = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
     assert stored["bnb_4bit_compute_dtype"] == "bfloat16"
-    again = base_model.load_base(str(tmp_path), nf4(torch.float32))
+    again = base_model.load_base(str(tmp_path), quantization_config=nf4(torch.float32))
     matrix = again.model.layers[0].self_attn.q_proj
     assert type(matrix).__name__ == "Linear4bit"
     assert matrix.compute_dtype == torch.float32  # ours, not the stored one
@@ -165,7 +165,7 @@ def test_a_sharded_base_and_one_that_is_stored_in_4_bits(like_the_8b, tmp_path):
     with pytest.raises(
         ValueError, match="stored with bnb_4bit_quant_type = nf4, and fp4 was asked"
     ):
-        base_model.load_base(str(tmp_path), other)
+        base_model.load_base(str(tmp_path), None, other)
 
 
 def test_a_data_set_of_the_hubs_layout(tmp_path):

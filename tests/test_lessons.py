@@ -25,26 +25,20 @@ def readme_figures(lesson):
     return int(row[1]), float(row[2])
 
 
-@pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
-def test_lesson(path, record_property):
+def prepared(path, twice=True):
+    """(the lesson with its answers behind its stubs, the values that its end has to give)."""
     notebook, wrong = runner.read(path), wrong_answers(path)
     tasks = runner.exercises(notebook)
     assert 2 <= len(tasks) <= 4
     assert {task.check for task in tasks} == set(wrong)
     assert all(len(answers) >= 2 for answers in wrong.values())
     expected = tomllib.loads((runner.TESTS / "expected" / f"{path.stem}.toml").read_text())
-
     once_is_enough = "accelerator" in notebook.metadata  # lesson 08 takes minutes
-    whole = runner.with_answers(notebook, wrong, twice=not once_is_enough)
-    run = runner.run(whole, path.stem, list(expected))
-    for name in ("seconds", "peak_gb"):
-        record_property(name, getattr(run, name))
-    record_property("lesson", path.stem)
-    seconds, peak_gb = readme_figures(path)
-    # seen: 0.72 GB with one stack, 0.41 with the other; why was not looked into
-    assert peak_gb - 0.4 <= run.peak_gb <= peak_gb + 0.2, "README: memory"
-    assert run.seconds <= 4 * seconds + 30, "README: seconds, with room for a slower machine"
+    return runner.with_answers(notebook, wrong, twice=twice and not once_is_enough), expected
 
+
+def judge(run, path, expected):
+    """Offline, quiet, every exercise checked both ways, every number as it should be."""
     assert run.reached == [], "a lesson must not reach the network"
     for cell in run.notebook.cells:
         if cell.cell_type == "code":
@@ -67,3 +61,21 @@ def test_lesson(path, record_property):
             abs_tol=want.get("abs", 0.0),
         )
         assert close, f"{path.stem}: {expression} = {run.values[expression]}, expected {want}"
+
+
+def report(record_property, run, path):
+    """What the suite's one line a lesson shows."""
+    record_property("seconds", run.seconds)
+    record_property("peak_gb", run.peak_gb)
+    record_property("lesson", path.stem)
+
+
+@pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
+def test_lesson(path, record_property):
+    notebook, expected = prepared(path)
+    run = runner.run(notebook, path.stem, list(expected))
+    report(record_property, run, path)
+    judge(run, path, expected)
+    seconds, peak_gb = readme_figures(path)
+    assert peak_gb - 0.2 <= run.peak_gb <= peak_gb + 0.2, "README: memory"
+    assert run.seconds <= 4 * seconds + 30, "README: seconds, with room for a slower machine"

@@ -92,9 +92,9 @@ def test_the_constants_of_nf4():
 @pytest.mark.parametrize("storage", ["fp32", "bf16", "nf4", "int8"])
 def test_stored_bytes_are_those_of_a_model_that_was_loaded(small, storage):
     if storage == "int8":
-        model = base_model.load_base(str(small), BitsAndBytesConfig(load_in_8bit=True))
+        model = base_model.load_base(str(small), None, BitsAndBytesConfig(load_in_8bit=True))
     elif storage == "nf4":
-        model = base_model.load_base(str(small), nf4())
+        model = base_model.load_base(str(small), None, nf4())
     else:
         dtype = torch.float32 if storage == "fp32" else torch.bfloat16
         model = base_model.load_base(str(small), dtype=dtype)
@@ -114,7 +114,7 @@ def test_stored_bytes_are_those_of_a_model_that_was_loaded(small, storage):
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("targets", [ATTENTION, ["q_proj", "v_proj"], "all-linear"])
 def test_activations_are_what_autograd_keeps(small, dtype, dropout, targets):
-    model = base_model.load_base(str(small), nf4(dtype), dtype)
+    model = base_model.load_base(str(small), None, nf4(dtype), dtype)
     lora = LoraConfig(r=8, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
     model = get_peft_model(model, lora).train()
     for p in model.parameters():
@@ -196,7 +196,7 @@ def train(base):
     quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32)
     items = Dataset.from_list([{"prompt": "x", "completion": "a " * 400}] * 24)
-    trainer = SFTTrainer(model=base_model.load_base(base, quantization), train_dataset=items,
+    trainer = SFTTrainer(model=base_model.load_base(base, None, quantization), train_dataset=items,
         processing_class=base_model.load_tokenizer("pocket-llama"),
         args=SFTConfig(output_dir=out, max_steps=3, per_device_train_batch_size=8, max_length=128,
             gradient_checkpointing=checkpointing, bf16=False, use_cpu=True, report_to="none",

@@ -71,12 +71,14 @@ def test_every_picture_has_a_text_alternative(lesson):
 
 def test_the_order_of_a_lesson(lesson):
     path, notebook = lesson
-    first, setup, knobs = notebook.cells[:3]
+    first, colab, setup, knobs = notebook.cells[:4]
     number = int(path.stem[:2])
     assert re.match(rf"# {number}\. .+\n\n\*\*.+\?\*\*\n", first.source)
     assert BADGE in first.source
     assert f"/notebooks/{path.name})" in first.source
     assert "Needs" in first.source
+    assert runner.tags(colab) == ["colab"]
+    assert colab.source == runner.read(runner.LESSONS[0]).cells[1].source
     assert runner.tags(setup) == ["setup"]
     assert n_lines(setup) <= 12
     assert runner.tags(knobs) == ["parameters"]
@@ -87,6 +89,14 @@ def test_the_order_of_a_lesson(lesson):
     ends = ["### Exercise 1", "## What to remember", "## In the lecture", "## Sources"]
     places = [prose.index(end) for end in ends]
     assert places == sorted(places)
+
+
+def test_colab_offers_a_gpu_to_the_lessons_that_train_and_to_no_other(lesson):
+    _, notebook = lesson
+    trains = any("SFTTrainer(" in cell.source for cell in code_cells(notebook))
+    wanted = {"accelerator": "GPU", "colab": {"gpuType": "T4"}} if trains else {}
+    found = {k: v for k, v in notebook.metadata.items() if k in ("accelerator", "colab")}
+    assert found == wanted
 
 
 def test_code_cells_are_small(lesson):
@@ -106,7 +116,7 @@ def test_code_cells_are_small(lesson):
 
 def test_prose_leads_into_code(lesson):
     _, notebook = lesson
-    for before, cell in zip(notebook.cells[2:], notebook.cells[3:], strict=False):
+    for before, cell in zip(notebook.cells[3:], notebook.cells[4:], strict=False):
         stub = "exercise" in runner.tags(cell)
         if cell.cell_type == "code" and not stub and before.cell_type == "markdown":
             assert before.source.rstrip().endswith(":"), before.source[-200:]

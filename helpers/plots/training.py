@@ -6,6 +6,40 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from helpers.plots import ADAPTER, FROZEN, MUTED, REFERENCE, TRAINING, VALIDATION, show
 
+PARTS = {
+    "base, 4-bit": FROZEN,
+    "base, not quantized": "#8899AA",
+    "adapters": ADAPTER,
+    "gradients": VALIDATION,
+    "optimizer": "#CC79A7",
+    "activations": TRAINING,
+    "loss": "#56B4E9",
+    "file, mapped": MUTED,
+}
+
+
+def memory_parts(runs: dict[str, dict], there: list[int]) -> None:
+    """The memory of runs, {name: {part: bytes}}, each against the bytes that its machine has."""
+    fig, axes = plt.subplots(len(runs), 1, figsize=(8, 1.25 * len(runs) + 0.9))
+    alts = []
+    for ax, (name, parts), room in zip(axes, runs.items(), there, strict=True):
+        left, total = 0.0, sum(parts.values())
+        for part, n_bytes in parts.items():
+            ax.barh(0, n_bytes / 1e9, left=left, color=PARTS[part], label=part)
+            left += n_bytes / 1e9
+        shown = room < 3 * total  # else the limit is too far away to draw
+        ax.set(yticks=[], xlim=(0, 1.08 * (room / 1e9 if shown else left)))
+        if shown:
+            ax.axvline(room / 1e9, color="black", lw=1.5)
+        ax.set_title(f"{name}: {total / 1e9:.2f} GB of {room / 1e9:.1f} GB", size=10)
+        listed = ", ".join(f"{part} {n_bytes / 1e9:.3f}" for part, n_bytes in parts.items())
+        alts.append(f"{name}: {listed}; {total / 1e9:.2f} in all, {room / 1e9:.1f} there")
+    axes[-1].set_xlabel("GB at the peak of training; black: what the machine has")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    fig.set_layout_engine("constrained")
+    show(fig, f"Memory in GB, part by part. {'. '.join(alts)}.")
+
 
 def price_histogram(prices) -> None:
     """How the prices (dollars, shape (N,)) are spread."""
@@ -202,7 +236,7 @@ def movement(moved: dict[str, float], n_layers: int) -> None:
     """{"layer.module": relative change of its effective weight}; zero is drawn white."""
     modules = list(dict.fromkeys(name.split(".")[1] for name in moved))
     grid = np.array([[moved[f"{i}.{m}"] for m in modules] for i in range(n_layers)])
-    fig, ax = plt.subplots(figsize=(6.4, 2.5))
+    fig, ax = plt.subplots(figsize=(6.4, max(2.5, 0.3 * n_layers)))
     image = ax.imshow(100 * grid, cmap="Oranges", vmin=0, aspect="auto")
     for (i, j), value in np.ndenumerate(grid):
         ax.text(j, i, f"{100 * value:.0f} %" if value else "0", ha="center", va="center", size=8.5)
@@ -225,8 +259,9 @@ def leaderboard(table, floor: float) -> None:
     ax.barh(y, table["error $"], color=[TRAINING if o else MUTED for o in ours])
     spread = [table["error $"] - table["from"], table["to"] - table["error $"]]
     ax.errorbar(table["error $"], y, xerr=spread, fmt="none", ecolor="black", lw=1, capsize=2)
-    ax.axvline(floor, color=REFERENCE, ls="--")
-    ax.text(floor + 1, len(table) - 0.42, f"noise floor ${floor:.1f}", color=REFERENCE, size=9)
+    if floor == floor:  # not nan
+        ax.axvline(floor, color=REFERENCE, ls="--")
+        ax.text(floor + 1, len(table) - 0.42, f"noise floor ${floor:.1f}", color=REFERENCE, size=9)
     ax.set_yticks(y, table.index)
     ax.set(xlabel="mean absolute error ($), with its 95 % interval", ylim=(-0.6, len(table) + 0.1))
     best = table.index[-1]

@@ -1,7 +1,11 @@
-"""On PYTHONPATH of a kernel under test: a socket to anywhere but this machine is an error."""
+"""On PYTHONPATH of a kernel under test: a socket to anywhere but this machine is an error.
+
+pip is let through: in Colab the first cell of a lesson installs what Colab lacks.
+"""
 
 import os
 import socket
+import sys
 
 LOG = os.environ.get("COURSE_NETWORK_LOG")
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
@@ -37,5 +41,6 @@ def local_getaddrinfo(host, *args, **kwargs):
     return resolve(host, *args, **kwargs) if is_local(host) else refuse(host)
 
 
-socket.socket = LocalSocket
-socket.getaddrinfo = local_getaddrinfo
+if sys.orig_argv[1:3] != ["-m", "pip"]:
+    socket.socket = LocalSocket
+    socket.getaddrinfo = local_getaddrinfo
