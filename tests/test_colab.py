@@ -101,7 +101,7 @@ def test_elsewhere_the_first_cell_does_nothing(tmp_path):
 
 def test_unstamped_it_says_so(tmp_path):
     done = run_head(tmp_path, "https://github.com/OWNER/REPO")
-    assert "The maintainer runs: make links REPO=owner/name" in done.stderr
+    assert "Not stamped yet: its maintainer runs make links REPO=" in done.stderr
 
 
 def test_a_failed_fetch_is_said_and_the_next_one_starts_over(tmp_path, repository):
