@@ -10,22 +10,26 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.version import Version
+
 COURSE = Path(__file__).resolve().parent.parent
 ADDED = ("trl", "bitsandbytes", "datasets")  # their ranges stand in requirements.txt
 MAY_MOVE = {*ADDED, "pyarrow"}  # datasets 4.7 and later wants a newer one than Colab's
 RETRY = "Runtime → Disconnect and delete runtime, then Runtime → Run all, starts afresh."
 
 
-def missing() -> list[str]:
-    """What pip has to add, as requirements: those of ADDED that are absent or out of range."""
-    from packaging.requirements import Requirement
-
+def requirements() -> list[Requirement]:
+    """What requirements.txt asks for, each package with its range."""
     lines = (COURSE / "requirements.txt").read_text().splitlines()
     bare = [line.partition("#")[0].strip() for line in lines]
-    wanted = [Requirement(line) for line in bare if line and not line.startswith("-")]
-    return [
-        str(r) for r in wanted if r.name in ADDED and not r.specifier.contains(installed(r.name))
-    ]
+    return [Requirement(line) for line in bare if line and not line.startswith("-")]
+
+
+def missing() -> list[str]:
+    """What pip has to add, as requirements: those of ADDED that are absent or out of range."""
+    added = [r for r in requirements() if r.name in ADDED]
+    return [str(r) for r in added if not r.specifier.contains(installed(r.name))]
 
 
 def installed(name: str) -> str:
@@ -69,8 +73,8 @@ def prepare() -> None:
                 f"{' and '.join(early)} had been imported before this cell ran and changed under it: "
                 "Runtime → Restart session, then Runtime → Run all. Nothing is installed again."
             )
-    torchao = tuple(int(part) for part in installed("torchao").split(".")[:2] if part.isdigit())
-    if (0, 0) < torchao < (0, 16):  # peft refuses to add LoRA beside such an old one
+    # peft refuses to add LoRA beside an old torchao
+    if Version("0") < Version(installed("torchao")) < Version("0.16"):
         pip("uninstall", "--quiet", "--yes", "torchao")
 
 

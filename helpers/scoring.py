@@ -54,9 +54,8 @@ def baselines(train: tuple[list[str], np.ndarray], test: list[str]) -> dict[str,
     texts, prices = train
     words = CountVectorizer(binary=True, token_pattern=r"\b\w+\b")
     seen, unseen = words.fit_transform(texts), words.transform(test)
-    often = np.argsort(-np.asarray(seen.sum(0)).ravel(), kind="stable")[
-        :500
-    ]  # boosting wants them dense, so fewer
+    counts = np.asarray(seen.sum(0)).ravel()
+    often = np.argsort(-counts, kind="stable")[:500]  # boosting wants them dense, so fewer
     models = {
         "words, ridge": (RidgeCV(alphas=(0.3, 1, 3, 10)), seen, unseen),
         "words, random forest": (

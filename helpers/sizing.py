@@ -180,10 +180,8 @@ def activation_bytes(
     layer keeps less: nothing before it is trained. Checked tensor by tensor in tests/test_memory.py.
     shapes: of the adapters' modules, as `lora_shapes` gives them.
     """
-    size = DTYPE_BYTES[str(dtype).removeprefix("torch.")]
-    hidden, heads = config.hidden_size, config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or hidden // heads
-    n_key_value = getattr(config, "num_key_value_heads", None) or heads
+    size, hidden = n_bytes(1, dtype), config.hidden_size
+    heads, n_key_value, head_dim = _heads(config)
     mask = 0 if not dropout else 4 if cpu else 1  # torch's CPU dropout keeps floats, CUDA's bytes
     norm = 4 * hidden + 4
     attention = size * 2 * head_dim * (heads + n_key_value) + 4 * heads
@@ -208,7 +206,7 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
     system takes that back when it is short.
     """
     dtype = profile.compute_dtype
-    size = DTYPE_BYTES[dtype]
+    size = n_bytes(1, dtype)
     shapes = lora_shapes(config, profile.target_modules)
     tensors = [n for i, o in shapes.values() for n in (profile.r * i, profile.r * o)]
     n_adapter = sum(tensors)
@@ -219,7 +217,6 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
         a_token = n_layers * kept["input"] + kept["layer"] + kept["last"]
     else:
         a_token = (n_layers - 1) * kept["layer"] + kept["first"] + kept["last"]
-    largest = max(i * o for i, o in module_shapes(config, inner=True).values())
     mlp = tokens * (3 * size * config.intermediate_size + 8 * config.hidden_size)
     logits = LOSS_CHUNK * config.vocab_size * (16 + (2 * size if size < 4 else 0))
     base = stored_bytes(config, "nf4", dtype)
@@ -231,11 +228,10 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
         "gradients": n_bytes(n_adapter),
         "optimizer": optimizer_bytes(tensors, profile.optim),
         "activations": tokens * a_token + half_copies,
-        "loss": max(logits, largest * size + mlp),
+        "loss": max(logits, _largest_matrix(config) * size + mlp),
     }
     if cpu:
-        stored = str(config.dtype or "float32").removeprefix("torch.")
-        parts["file, mapped"] = 2 * base["base weights"] * DTYPE_BYTES[stored]
+        parts["file, mapped"] = n_bytes(2 * base["base weights"], config.dtype or "float32")
     return parts
 
 
@@ -245,18 +241,15 @@ def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") 
     The KV cache holds a key and a value of every layer and token; of the logits only the last
     place is made. "layer at work": its MLP's tensors and a matrix unpacked.
     """
-    size = DTYPE_BYTES[str(dtype).removeprefix("torch.")]
-    heads = config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
-    n_key_value = getattr(config, "num_key_value_heads", None) or heads
+    size = n_bytes(1, dtype)
+    _, n_key_value, head_dim = _heads(config)
     tokens = batch_size * n_tokens
-    largest = max(i * o for i, o in module_shapes(config, inner=True).values())
     base = stored_bytes(config, "nf4", dtype)
     return {
         "base, 4-bit": base["base weights"] + base["scales"],
         "base, not quantized": base["not quantized"],
         "KV cache": 2 * config.num_hidden_layers * tokens * n_key_value * head_dim * size,
-        "layer at work": largest * size
+        "layer at work": _largest_matrix(config) * size
         + tokens * size * (3 * config.intermediate_size + 4 * config.hidden_size),
         "logits": batch_size * config.vocab_size * (size + 4),
     }
@@ -264,13 +257,12 @@ def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") 
 
 def load_peak(config, storage: str = "nf4", dtype="bfloat16") -> int:
     """Bytes at the worst moment of loading: all of it, and the largest matrix not yet quantized."""
-    largest = max(i * o for i, o in module_shapes(config, inner=True).values())
-    extra = largest * DTYPE_BYTES["bf16"] if storage in ("nf4", "int8") else 0
+    extra = n_bytes(_largest_matrix(config), "bf16") if storage in ("nf4", "int8") else 0
     return sum(stored_bytes(config, storage, dtype).values()) + extra
 
 
 def fits(parts: dict[str, int], n_bytes_there: int, profile) -> str:
-    """ "fits", with what is left; or what to change first in `profile`, the part it shrinks named."""
+    """Whether `parts` (bytes) fit, in a sentence; if not, what to change first in `profile`."""
     need = sum(parts.values())
     said = f"{need / 1e9:.2f} GB needed, {n_bytes_there / 1e9:.1f} GB there"
     if need <= n_bytes_there:
@@ -305,6 +297,18 @@ def check_disk(n_bytes: int, folder: Path) -> None:
             f"this needs {n_bytes / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free: "
             f"empty {folder.name}/ or make room, then run the cell again"
         )
+
+
+def _heads(config) -> tuple[int, int, int]:
+    """(query heads, key/value heads, width of a head)."""
+    heads = config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return heads, getattr(config, "num_key_value_heads", None) or heads, head_dim
+
+
+def _largest_matrix(config) -> int:
+    """Weights of the largest matrix that is quantized."""
+    return max(i * o for i, o in module_shapes(config, inner=True).values())
 
 
 def _fits(name: str, target: str) -> bool:

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import lesson_runner as runner
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 from helpers import ROOT, colab
+from helpers.colab import requirements
 
 TOP = {"README.md", "requirements.txt", "pyproject.toml", "Makefile", "LICENSE"}
 TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github", ".gitignore"}
@@ -20,12 +20,6 @@ TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github", ".gitignore"}
 def tracked():
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     return [Path(name) for name in done.stdout.splitlines()]
-
-
-def requirements():
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    bare = [line.partition("#")[0].strip() for line in lines]
-    return [Requirement(line) for line in bare if line and not line.startswith("-")]
 
 
 def test_nothing_else_stands_at_the_top():

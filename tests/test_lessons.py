@@ -25,7 +25,7 @@ def readme_figures(lesson):
     return int(row[1]), float(row[2])
 
 
-def prepared(path, twice=True):
+def prepared(path):
     """(the lesson with its answers behind its stubs, the values that its end has to give)."""
     notebook, wrong = runner.read(path), wrong_answers(path)
     tasks = runner.exercises(notebook)
@@ -34,7 +34,7 @@ def prepared(path, twice=True):
     assert all(len(answers) >= 2 for answers in wrong.values())
     expected = tomllib.loads((runner.TESTS / "expected" / f"{path.stem}.toml").read_text())
     once_is_enough = "accelerator" in notebook.metadata  # lesson 08 takes minutes
-    return runner.with_answers(notebook, wrong, twice=twice and not once_is_enough), expected
+    return runner.with_answers(notebook, wrong, twice=not once_is_enough), expected
 
 
 def judge(run, path, expected):

@@ -9,7 +9,6 @@ from transformers import (
     Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
-    LlamaConfig,
     MistralConfig,
     OPTConfig,
     Phi3Config,
@@ -20,15 +19,7 @@ from transformers import (
 from helpers import sizing, widgets
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
-LLAMA = LlamaConfig(
-    vocab_size=128256,
-    hidden_size=4096,
-    num_hidden_layers=32,
-    num_attention_heads=32,
-    num_key_value_heads=8,
-    intermediate_size=14336,
-    tie_word_embeddings=False,
-)
+LLAMA = sizing.llama_3_1_8b()
 QWEN3 = Qwen3Config(  # 0.6B: queries twice as wide as the model
     vocab_size=151936,
     hidden_size=1024,

@@ -18,8 +18,8 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from safetensors.torch import save_file
-from transformers import BitsAndBytesConfig
+from test_memory import nf4
+from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 from helpers import BUILD, base_model, catalogue, environment, pricing, profiles, sizing, training
@@ -28,9 +28,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA ca
 pytestmark = pytest.mark.gpu
 MEASURED = Path(__file__).parent / "measured.json"
 N_STEPS = 12  # of training, the first two not counted
-LECTURES = replace(
-    profiles.T4, compute_dtype="bfloat16", accumulation=1, gradient_checkpointing=True
-)
+LECTURES = replace(profiles.T4, compute_dtype="bfloat16", accumulation=1)
 LEVERS = {  # one change each, all but the first
     "the lectures' settings": {},
     "no checkpointing": {"gradient_checkpointing": False},
@@ -47,42 +45,13 @@ LEVERS = {  # one change each, all but the first
 }
 
 
-def write_random_checkpoint(config, folder, shard_bytes=2 * 10**9):
+def write_random_checkpoint(config, folder, shard_size="2GB"):
     """A checkpoint of `config`'s shape in `folder`: bf16 shards with an index, as on the hub."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shapes = {name: t.shape for name, t in sizing.meta_model(config).state_dict().items()}
     torch.manual_seed(0)
-    shards, size = [{}], 0
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    where = {}
-    for name, shape in shapes.items():
-        tensor = torch.ones(shape) if len(shape) == 1 else 0.02 * torch.randn(shape, device=device)
-        tensor = tensor.to("cpu", torch.bfloat16)
-        if size and size + tensor.nbytes > shard_bytes:
-            save_file(shards[-1], folder / f"model-{len(shards):05}.safetensors", {"format": "pt"})
-            shards[-1] = None
-            shards.append({})
-            size = 0
-        shards[-1][name] = tensor
-        where[name] = f"model-{len(shards):05}.safetensors"
-        size += tensor.nbytes
-    save_file(shards[-1], folder / where[name], {"format": "pt"})
-    total = sum(2 * shape.numel() for shape in shapes.values())
-    index = {"metadata": {"total_size": total}, "weight_map": where}
-    config.architectures = ["LlamaForCausalLM"]
-    config.dtype = torch.bfloat16
-    config.save_pretrained(folder)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     base_model.load_tokenizer(base_model.POCKET).save_pretrained(folder)
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))  # last: it is whole
-
-
-def quantization(profile):
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=profile.compute_dtype,
-    )
+    model.save_pretrained(folder, max_shard_size=shard_size)  # the index last: then it is whole
 
 
 def items(n):
@@ -160,7 +129,7 @@ def train(base, profile, tmp_path, **more):
     """Figures of N_STEPS of training: seconds, tokens, memory, the last loss."""
     attention = more.pop("attn_implementation", None)
     torch.cuda.empty_cache()
-    model = base_model.load_base(str(base), None, quantization(profile), profile.compute_dtype)
+    model = base_model.load_base(str(base), None, nf4(profile.compute_dtype), profile.compute_dtype)
     if attention:
         model.set_attn_implementation(attention)
     trainer, clock = make_trainer(model, profile, tmp_path, **more), Clock()
@@ -205,9 +174,9 @@ def test_a_random_checkpoint_loads_in_shards(tmp_path):
     config.hidden_size, config.intermediate_size, config.num_hidden_layers = 128, 192, 2
     config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, 2, 32
     config.vocab_size = 2000
-    write_random_checkpoint(config, tmp_path, shard_bytes=400_000)
+    write_random_checkpoint(config, tmp_path, shard_size="400KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
-    model = base_model.load_base(str(tmp_path), None, quantization(profiles.POCKET))
+    model = base_model.load_base(str(tmp_path), None, nf4(torch.float32))
     assert sum(p.numel() for p in model.model.norm.parameters()) == 128
     tokenizer = base_model.load_tokenizer(str(tmp_path))
     assert pricing.price_distribution(model, tokenizer, ["Price is $"]).sum() == pytest.approx(
@@ -219,7 +188,7 @@ def test_a_random_checkpoint_loads_in_shards(tmp_path):
 def test_footprint_and_load_time(base, tmp_path):
     profile = profiles.A100
     start = time.perf_counter()
-    model = base_model.load_base(str(base), None, quantization(profile), profile.compute_dtype)
+    model = base_model.load_base(str(base), None, nf4(profile.compute_dtype), profile.compute_dtype)
     seconds = time.perf_counter() - start
     footprint = model.get_memory_footprint()
     trainer = make_trainer(model, profile, tmp_path)
@@ -273,7 +242,7 @@ def test_what_each_lever_gains(base, tmp_path):
 @needs_gpu
 def test_evaluation_in_batches(base):
     profile = profiles.A100
-    model = base_model.load_base(str(base), None, quantization(profile), profile.compute_dtype)
+    model = base_model.load_base(str(base), None, nf4(profile.compute_dtype), profile.compute_dtype)
     tokenizer = base_model.load_tokenizer(base_model.POCKET)
     prompts, seconds = items(250)["prompt"], {}
     for batch_size in (50, 1):
