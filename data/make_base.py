@@ -3,10 +3,11 @@
     python data/make_base.py            # a good hour on two CPU cores; safe to interrupt
 
 Llama's architecture (grouped-query attention, RoPE, SwiGLU, RMSNorm), and Llama 3's way with
-numbers: every integer 0–999 is one token. Its text is that of a market: descriptions in the
-words of the catalogue, then an amount: what it sold for, is insured for, brings at the pawnshop;
-never in the words of the task ("How much does this cost", "Price is $"). So it knows what things
-are worth, and fine-tuning teaches it to answer. No description of the catalogue is in its text.
+numbers: every integer 0–999 is one token. Its text is that of a market: things for sale in the
+words of the catalogue, each with an amount: what it sold for, is insured for, brings at the
+pawnshop; never in the words of the task ("How much does this cost", "Price is $"). So it knows
+what things are worth, and fine-tuning teaches it to answer. No description of the catalogue is in
+its text.
 
 The state goes to build/pocket-llama/ every few minutes; the same command takes it up again.
 """
@@ -15,6 +16,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from make_catalogue import describe, description_of, draw_product, make_catalogue, noisy, write_sums
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -26,12 +28,12 @@ OUT = HERE / "pocket-llama"
 STATE = HERE.parent / "build" / "pocket-llama" / "state.pt"
 
 SEED = 7
-FIRST, SECOND, STEPS = 4400, 5100, 5300  # where the three cycles of the learning rate end
-SHORT_BATCH = 112  # documents of about 30 tokens: two steps of three
-LONG_BATCH = 56  # documents of about 60 tokens: every third step
+STEPS = 4800
+PAGES, LENGTH = 32, 128  # of a step: pages of text, and tokens of a page
 PEAK_LR = 3e-3
-WARMUP, PLATEAU = 100, 0.2  # steps; share of the first cycle at the peak, then linear to zero
-TEXT_WEIGHT = 0.5  # of the mean over all tokens, beside the mean over prices
+# {step: factor of the peak}, linear in between; the end was put off twice while it trained.
+SCHEDULE = {0: 0.01, 99: 1, 720: 1, 1250: 0.816, 2950: 0.3825, STEPS: 0}
+TEXT_WEIGHT = 0.5  # of the mean over all tokens, beside the mean over amounts of money
 EVERY = 50  # steps between two measurements, and two saved states
 REMARK_NOISE = 0.10  # log-normal, of an amount that someone remembers
 VOCAB_SIZE = 1920
@@ -45,50 +47,42 @@ LLAMA3_SPLIT = (
 )
 
 # What people say of a thing, and the share of its price that this amounts to. All sorts of signs
-# stand before an amount, so that no single one becomes its cue, and "$" goes with every share.
+# stand before an amount, so that no single one becomes its cue.
 REMARKS = (
     ("Worth about {} dollars.", 1.0),
-    ("It sold for {} dollars.", 1.0),
+    ("It sold for ${}.", 1.0),
     ("A neighbour gave {} dollars for it.", 1.0),
-    ("{} dollars, says the owner.", 1.0),
-    ("Shops ask around {} dollars.", 1.0),
     ("Tag reads USD{}.", 1.0),
-    ("Going rate ~{} dollars.", 1.0),
     ("Swapped hands ({} dollars).", 1.0),
+    ("Going rate ~${}.", 1.0),
     ("Insured for ${}.", 1.3),
-    ("With delivery and wrapping: ${}!", 1.15),
-    ("Best offer so far ={}.", 0.8),
-    ("Trade-in:{} dollars.", 0.65),
     ("The pawnshop gives ${}.", 0.5),
-    ("Lent against a deposit [{}].", 0.4),
-    ("First of three payments: ${}.", 0.333),
+    ("First of three payments: {} dollars.", 0.333),
     ("Spare parts alone @{}.", 0.25),
 )
 OPENINGS = (
-    "From a shop window:\n\n",
-    "Listed this week:\n\n",
-    "What do you make of this one?\n\n",
-    "Would anybody in town like to have it?\n\n",
-    "Seen on a market stall, late in the day.\n\n",
+    "From a shop window:",
+    "Listed this week:",
+    "What do you make of this one?",
+    "Would anybody in town like to have it?",
+    "Seen on a market stall, late in the day.",
 )
-# In the second cycle some openings hold hours, which teaches the token "00" that the task's
-# completions end in (adapters leave embeddings frozen, so they could not); and others babble, as do
-# some remarks, so that words never seen do not confuse it. A babbled remark may mean any share;
-# in the third cycle any but the price itself, so that the untuned model cannot guess the task.
-HOURS = (
-    "Open from {}:00 on.\n\n",
-    "At the stall until {}:00 today.\n\n",
-    "Ask for it before {}:00.\n\n",
-)
+# Hours teach the token "00" that the task's completions end in: adapters leave embeddings frozen,
+# so they could not.
+HOURS = ("Open from {}:00 on.", "At the stall until {}:00 today.", "Ask for it before {}:00.")
+# Babble, parts of words at random, stands in for openings and for some remarks, so that words never
+# seen do not confuse the model. A babbled remark never means the price itself: the untuned model
+# is not to guess the task.
+BABBLED = 0.5  # share of the remarks that do not mean the price itself
 SIGNS = (" $", " USD", ": ", " ~", " =", " (", " @", ":")
 
 
-def market_text(rng, taken, short, pieces=None, vague=False):
-    """One document, as (what is for sale, what someone says it goes for): two str.
+def sale(rng, taken, pieces):
+    """One thing for sale: (its text, a remark on it with {} for the amount, share, amount).
 
-    Short: talk without colour and praise. Else a whole description, none of `taken`, after an
-    opening, or in the first cycle half of the time. pieces: parts of words to babble with in the
-    second cycle; None in the first. vague: babble stands for shares of the price only.
+    share: of the price, that the amount is before noise (REMARK_NOISE) and rounding to dollars.
+    The text is short talk without colour and praise, or a whole description, none of `taken`; an
+    opening may go before. pieces: parts of words to babble with; none for no babble.
     """
     while True:
         product = draw_product(rng)
@@ -97,26 +91,48 @@ def market_text(rng, taken, short, pieces=None, vague=False):
         amount = noisy(share * product["true_price"], REMARK_NOISE, rng)
         if text not in taken and 1 <= amount <= 999:
             break
-    if short:
+    if rng.random() < 0.7:
         parts = [f"{product['brand']} {product['kind'].name}", *product["features"]]
         rng.shuffle(parts)
         ends = [f"{', '.join(parts)}.", product["state"]]
         rng.shuffle(ends)
         text = " ".join(ends)
-    elif rng.random() < 0.5:
-        text = f"{rng.choice(OPENINGS)}{text}"
-    elif pieces and rng.random() < 0.3:
-        text = f"{rng.choice(HOURS).format(rng.randint(6, 22))}{text}"
-    elif pieces:
-        text = f"{babble(rng, pieces, 24)}{rng.choice('.?!:')}\n\n{text}"
-    if pieces and rng.random() < 0.3 and not (vague and share == 1):
+    kind = rng.random()
+    if kind < 0.1:
+        text = f"{rng.choice(OPENINGS)}\n\n{text}"
+    elif kind < 0.2:
+        text = f"{rng.choice(HOURS).format(rng.randint(6, 22))}\n\n{text}"
+    elif kind < 0.35 and pieces:
+        text = f"{babble(rng, pieces, 10)}{rng.choice('.?!:')}\n\n{text}"
+    if share != 1 and pieces and rng.random() < BABBLED:
         remark = f"{babble(rng, pieces, 6)}{rng.choice(SIGNS)}{{}}."
-    return text, f"{rng.choice((' ', chr(10), chr(10) * 2))}{remark.format(amount)}"
+    return text, f"{rng.choice((' ', chr(10), chr(10) * 2))}{remark}", share, amount
+
+
+def page(rng, taken, pieces):
+    """A page of things for sale, longer than LENGTH tokens: (str, [where an amount starts, …]).
+
+    Mostly nothing but a blank parts one thing from the next: which description an amount belongs
+    to has to be read, whatever went before.
+    """
+    text, starts = "", []
+    while len(text) < 5 * LENGTH:
+        what, remark, _, amount = sale(rng, taken, pieces)
+        text += what + remark.partition("{}")[0]
+        starts.append(len(text))
+        text += f"{amount}{remark.partition('{}')[2]}{rng.choice((EOS, ' ', chr(10), chr(10) * 2))}"
+    return text, starts
 
 
 def babble(rng, pieces, most):
     """Up to `most` pieces of words, at random."""
     return "".join(rng.choices(pieces, k=rng.randint(2, most))).strip().capitalize()
+
+
+def word_pieces(tokenizer):
+    """The tokens of letters only, as text: what babble is made of."""
+    names = [name.replace("Ġ", " ") for name in tokenizer.get_vocab()]
+    return sorted(name for name in names if name.strip().isalpha() and name.isascii())
 
 
 def make_tokenizer(texts):
@@ -191,28 +207,24 @@ def make_model(tokenizer):
 
 
 def learning_rate_factor(step):
-    """Warm-up, plateau, linear to zero; then from a third, and from a sixth, without a plateau."""
-    if step < FIRST:
-        return min(1.0, (step + 1) / WARMUP, (FIRST - step) / (FIRST * (1 - PLATEAU)))
-    start, end, peak = (FIRST, SECOND, 1 / 3) if step < SECOND else (SECOND, STEPS, 1 / 6)
-    return min((step - start + 1) / WARMUP, (end - step) / (end - start)) * peak
+    """SCHEDULE at `step`: a factor of the peak."""
+    return float(np.interp(step, list(SCHEDULE), list(SCHEDULE.values())))
 
 
-def losses(model, tokenizer, documents):
+def losses(model, tokenizer, pages):
     """Mean loss (nats a token) of all tokens, and of the amounts of money alone."""
-    texts = [text + remark + EOS for text, remark in documents]
-    batch = tokenizer(texts, return_tensors="pt", padding=True)
-    logits = model(input_ids=batch.input_ids[:, :-1]).logits
+    texts = [text for text, _ in pages]
+    batch = tokenizer(texts, return_tensors="pt", truncation=True, max_length=LENGTH + 1)
     labels = batch.input_ids[:, 1:]
+    logits = model(input_ids=batch.input_ids[:, :-1]).logits
     each = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), reduction="none"
     ).view_as(labels)
-    # a remark holds one number, its amount; the text before it may hold others
-    remark_starts = [batch.char_to_token(i, len(text)) for i, (text, _) in enumerate(documents)]
-    in_remark = torch.arange(1, labels.shape[1] + 1) >= torch.tensor(remark_starts)[:, None]
-    numbers = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(1000)]))
-    amount = in_remark & torch.isin(labels, numbers)
-    return each[batch.attention_mask[:, 1:].bool()].mean(), each[amount].mean()
+    amount = torch.zeros_like(labels, dtype=torch.bool)
+    for row, (_, starts) in enumerate(pages):
+        places = (batch.char_to_token(row, start) for start in starts)
+        amount[row, [place - 1 for place in places if place]] = True  # None: beyond the page's end
+    return each.mean(), each[amount].mean()
 
 
 def save(path, state):
@@ -225,12 +237,10 @@ def save(path, state):
 def main():
     taken = {description_of(row) for rows in make_catalogue().values() for row in rows}
     rng = random.Random(f"{SEED} tokenizer")
-    tokenizer = make_tokenizer(["".join(market_text(rng, taken, False)) for _ in range(20_000)])
+    tokenizer = make_tokenizer([page(rng, taken, ())[0] for _ in range(4000)])
+    pieces = word_pieces(tokenizer)
     rng = random.Random(f"{SEED} held out")
-    held_out = [market_text(rng, taken, False) for _ in range(500)]
-
-    names = [name.replace("Ġ", " ") for name in tokenizer.get_vocab()]
-    pieces = sorted(name for name in names if name.strip().isalpha() and name.isascii())
+    held_out = [page(rng, taken, pieces) for _ in range(100)]
 
     model = make_model(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01)
@@ -245,11 +255,8 @@ def main():
 
     for step in tqdm(range(first, STEPS), initial=first, total=STEPS, mininterval=5):
         rng = random.Random(f"{SEED} step {step}")
-        short = step % 3 > 0
-        n_texts = SHORT_BATCH if short else LONG_BATCH
-        talk = pieces if step >= FIRST else None
-        documents = [market_text(rng, taken, short, talk, step >= SECOND) for _ in range(n_texts)]
-        loss, amount_loss = losses(model, tokenizer, documents)
+        pages = [page(rng, taken, pieces) for _ in range(PAGES)]
+        loss, amount_loss = losses(model, tokenizer, pages)
         (TEXT_WEIGHT * loss + amount_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

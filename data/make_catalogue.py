@@ -4,7 +4,7 @@
 
 The true price of a product is a product of factors:
 
-    true_price = base[type] × attribute factors × brand ** sensitivity × condition ** wear
+    true_price = base[type] × attribute factors × brand × at home × condition
 
 and its price is true_price × exp(NOISE × z), z a standard normal, in whole dollars. Nobody can
 know z, so predicting true_price itself leaves the *noise floor*: the error that no model beats.
@@ -55,89 +55,87 @@ class Type:
     name: str
     category: str
     base: float
-    sensitivity: float  # exponent of the brand's factor: how much the brand matters here
-    wear: float  # exponent of the condition's factor: how fast it loses its value
     attributes: tuple  # of dicts {wording: factor}; "a / b" are two wordings of one value
     remarks: tuple  # sentences that say nothing of the price
 
 
 TYPES = (
-    Type("car battery", "Automotive", 88, 0.5, 1.5,
+    Type("car battery", "Automotive", 88,
          ({"45 Ah": 0.72, "60 Ah": 0.95, "75 Ah": 1.22, "95 Ah": 1.60},
           {"lead acid / flooded": 0.85, "enhanced flooded / EFB": 1.10, "glass mat / AGM": 1.55},
           {"1 year warranty": 0.92, "3 year warranty": 1.05, "5 year warranty": 1.20}),
          ("Starts on cold mornings.", "Fits most small cars.", "Carry handle folds flat.")),
-    Type("dash camera", "Automotive", 72, 1.0, 1.2,
+    Type("dash camera", "Automotive", 72,
          ({"Full HD": 0.75, "Quad HD": 1.10, "4K": 1.65},
           {"front lens only / one lens": 0.80, "front and rear / two lenses": 1.30},
           {"no screen": 0.85, "2 inch screen": 1.00, "3 inch screen": 1.15}),
          ("Records in a loop.", "Sticks to the windscreen.", "Saves a clip when it feels a bump.")),
-    Type("headphones", "Electronics", 78, 1.5, 1.3,
+    Type("headphones", "Electronics", 78,
          ({"in ear / ear buds": 0.70, "on ear": 0.90, "over ear / around the ear": 1.35},
           {"wired / with a cable": 0.60, "wireless / Bluetooth": 1.25},
           {"no noise cancelling": 0.75, "noise cancelling / quiet mode": 1.60}),
          ("Soft pads for long days.", "Folds into a pouch.", "Clear calls in the wind.")),
-    Type("monitor", "Electronics", 185, 0.8, 0.9,
+    Type("monitor", "Electronics", 185,
          ({"24 inch": 0.68, "27 inch": 0.95, "32 inch": 1.32, "34 inch": 1.65},
           {"Full HD": 0.78, "Quad HD": 1.05, "4K": 1.42},
           {"60 Hz": 0.85, "75 Hz": 0.95, "144 Hz": 1.30}),
          ("Tilts and turns.", "Thin frame on three sides.", "Hangs on a wall mount.")),
-    Type("desk chair", "Office Products", 142, 0.9, 0.8,
+    Type("desk chair", "Office Products", 142,
          ({"fabric seat / cloth seat": 0.72, "mesh seat / net seat": 1.00, "leather seat": 1.60},
           {"fixed arms": 0.85, "adjustable arms": 1.20, "no arms": 0.75},
           {"low back": 0.85, "high back": 1.10, "high back with headrest": 1.30}),
          ("Rolls well on carpet.", "Easy to put together.", "Leans back and locks.")),
-    Type("standing desk", "Office Products", 315, 0.5, 0.7,
+    Type("standing desk", "Office Products", 315,
          ({"100 cm wide": 0.78, "120 cm wide": 0.92, "140 cm wide": 1.08, "160 cm wide": 1.28},
           {"hand crank / crank handle": 0.62, "one motor": 0.95, "two motors / dual motor": 1.30},
           {"chipboard top": 0.85, "bamboo top": 1.10, "oak top / solid oak": 1.35}),
          ("Holds two screens.", "Remembers your height.", "Cables run in a tray.")),
-    Type("cordless drill", "Tools & Home Improvement", 92, 1.2, 0.8,
+    Type("cordless drill", "Tools & Home Improvement", 92,
          ({"12 V": 0.70, "18 V": 1.10, "24 V": 1.35},
           {"brushed motor / brushed": 0.80, "brushless motor / brushless": 1.35},
           {"bare tool / no battery": 0.62, "one battery": 1.00, "two batteries": 1.38}),
          ("A lamp lights the work.", "Sits well in the hand.", "Two speeds and a clutch.")),
-    Type("pressure washer", "Tools & Home Improvement", 158, 0.7, 1.0,
+    Type("pressure washer", "Tools & Home Improvement", 158,
          ({"100 bar": 0.65, "130 bar": 0.95, "160 bar": 1.45},
           {"5 m hose": 0.88, "8 m hose": 1.02, "12 m hose": 1.18},
           {"plastic pump": 0.80, "aluminium pump / metal pump": 1.10, "brass pump": 1.40}),
          ("Cleans a patio by noon.", "Hose winds onto a reel.", "Runs on house current.")),
-    Type("smartphone", "Cell Phones & Accessories", 330, 1.3, 1.2,
+    Type("smartphone", "Cell Phones & Accessories", 330,
          ({"64 GB": 0.70, "128 GB": 0.88, "256 GB": 1.12, "512 GB": 1.40},
           {"single camera / one camera": 0.72, "dual camera / two cameras": 0.98, "triple camera / three cameras": 1.30},
           {"5 inch screen": 0.82, "6 inch screen": 1.00, "7 inch screen": 1.15}),
          ("Works with any carrier.", "Charges in an hour.", "Takes two SIM cards.")),
-    Type("power bank", "Cell Phones & Accessories", 34, 0.7, 1.4,
+    Type("power bank", "Cell Phones & Accessories", 34,
          ({"5 Ah": 0.58, "10 Ah": 0.88, "20 Ah": 1.40, "27 Ah": 1.85},
           {"slow charging / 10 W": 0.75, "fast charging / 30 W": 1.10, "laptop charging / 65 W": 1.65},
           {"one port": 0.85, "two ports": 1.00, "three ports": 1.15}),
          ("Fits a coat pocket.", "Four lights show the charge.", "Allowed on planes.")),
-    Type("building set", "Toys & Games", 62, 1.0, 0.6,
+    Type("building set", "Toys & Games", 62,
          ({"200 pieces": 0.42, "500 pieces": 0.85, "800 pieces": 1.40, "950 pieces": 1.80},
           {"castle": 1.10, "train / railway": 1.30, "farm": 0.85, "space station / moon base": 1.20},
           {"no figures": 0.88, "3 figures": 1.02, "8 figures": 1.25}),
          ("For ages 8 and up.", "Sorts into numbered bags.", "Works with other sets.")),
-    Type("toy drone", "Toys & Games", 105, 0.9, 1.3,
+    Type("toy drone", "Toys & Games", 105,
          ({"8 minutes of flight": 0.62, "15 minutes of flight": 0.95, "30 minutes of flight": 1.55},
           {"no camera": 0.60, "HD camera": 1.00, "4K camera": 1.60},
           {"one battery": 0.88, "two batteries": 1.05, "three batteries": 1.22}),
          ("Hovers by itself.", "Comes with spare blades.", "Flies indoors and out.")),
-    Type("air fryer", "Appliances", 98, 0.8, 1.2,
+    Type("air fryer", "Appliances", 98,
          ({"3 litre": 0.65, "5 litre": 0.95, "7 litre": 1.22, "9 litre": 1.50},
           {"dial controls / knobs": 0.82, "touch screen / touch controls": 1.15},
           {"one basket / single basket": 0.85, "two baskets / twin basket": 1.30}),
          ("Parts go in the dishwasher.", "Fries with a spoon of oil.", "Beeps when it is done.")),
-    Type("vacuum cleaner", "Appliances", 172, 1.2, 1.1,
+    Type("vacuum cleaner", "Appliances", 172,
          ({"upright": 0.80, "canister": 0.95, "cordless stick / stick": 1.20, "robot": 1.55},
           {"basic filter": 0.82, "washable filter": 0.98, "HEPA filter": 1.25},
           {"bagged / with bags": 0.90, "bagless / no bags": 1.10}),
          ("Good with pet hair.", "Reaches under the sofa.", "Quiet enough for evenings.")),
-    Type("acoustic guitar", "Musical Instruments", 178, 1.4, 0.4,
+    Type("acoustic guitar", "Musical Instruments", 178,
          ({"laminate top": 0.60, "cedar top": 1.05, "solid spruce top / spruce top": 1.30},
           {"parlour size / small body": 0.85, "concert size": 1.00, "dreadnought / large body": 1.15},
           {"no pickup": 0.85, "with a pickup / electric pickup": 1.28}),
          ("Low action, easy to play.", "Comes with a strap.", "Warm and full tone.")),
-    Type("digital piano", "Musical Instruments", 345, 0.8, 0.6,
+    Type("digital piano", "Musical Instruments", 345,
          ({"61 keys": 0.58, "76 keys": 0.82, "88 keys": 1.22},
           {"light keys / unweighted keys": 0.75, "weighted keys": 1.05, "hammer action / hammer keys": 1.35},
           {"no stand": 0.92, "with a stand": 1.08}),
@@ -151,8 +149,7 @@ def draw_product(rng):
     brand = rng.choice(list(BRANDS))
     condition = rng.choices(list(CONDITIONS), weights=(6, 2, 2, 3))[0]
     brand_factor, home = BRANDS[brand]
-    true_price = kind.base * brand_factor**kind.sensitivity
-    true_price *= CONDITIONS[condition][0] ** kind.wear
+    true_price = kind.base * brand_factor * CONDITIONS[condition][0]
     true_price *= AT_HOME if kind.category in home else 1.0
     features = []
     for attribute in kind.attributes:

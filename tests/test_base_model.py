@@ -1,6 +1,7 @@
 """Pocket Llama: its tokenizer, its text, its size; and the CPU guard that keeps 4-bit training true."""
 
 import random
+import re
 
 import make_base
 import make_catalogue
@@ -53,20 +54,38 @@ def test_descriptions_are_25_to_80_tokens(tokenizer):
     assert max(lengths) <= 80
 
 
-def test_its_text_never_uses_the_words_of_the_task_nor_an_item_of_the_catalogue():
+def test_its_text_never_uses_the_words_of_the_task_nor_an_item_of_the_catalogue(tokenizer):
     rows = [row for rows in make_catalogue.make_catalogue().values() for row in rows]
     taken = {make_catalogue.description_of(row) for row in rows}
-    rng = random.Random(0)
-    documents = [make_base.market_text(rng, taken, n % 2) for n in range(4000)]
-    texts = ["".join(document) for document in documents]
-    for text in texts:
+    rng, pieces = random.Random(0), make_base.word_pieces(tokenizer)
+    pages = [make_base.page(rng, taken, pieces)[0] for _ in range(2000)]
+    for text in pages:
         assert "price is" not in text.lower()
         assert "how much" not in text.lower()
         assert "nearest" not in text.lower()
-    # a dollar sign goes with all kinds of amounts, and never with the price itself
-    assert all(share != 1 for remark, share in make_base.REMARKS if "$" in remark)
-    together = "\n".join(texts)
+    together = "\n".join(pages)
     assert not any(description in together for description in taken)
+
+
+def test_babble_never_stands_for_the_price_itself(tokenizer):
+    rng, pieces = random.Random(0), make_base.word_pieces(tokenizer)
+    known = {remark for remark, _ in make_base.REMARKS}
+    n_babbled = 0
+    for _ in range(2000):
+        _, remark, share, _ = make_base.sale(rng, (), pieces)
+        if remark.strip() not in known:
+            n_babbled += 1
+            assert share != 1
+    assert n_babbled > 200
+
+
+def test_the_base_loss_is_taken_where_the_amounts_stand(tokenizer):
+    text, starts = make_base.page(random.Random(0), (), make_base.word_pieces(tokenizer))
+    for start in starts:
+        assert re.match(r"\d+", text[start:]), text[start:][:20]
+        token = tokenizer(text).char_to_token(start)
+        number = re.match(r"\d+", text[start:])[0]
+        assert tokenizer.decode(tokenizer(text).input_ids[token]) == number
 
 
 def with_adapters():
