@@ -15,6 +15,9 @@ from transformers import TrainerCallback
 from helpers import BUILD
 from helpers.environment import device_name
 
+STOP_TIP = (
+    "end now, keep what was learnt; if nothing happens, interrupt the kernel: it does the same"
+)
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
 
 
@@ -81,7 +84,8 @@ class LiveView(TrainerCallback):
         every `guess_every` steps. live: widgets and a growing picture, or four quiet lines;
         None chooses by `has_live_frontend`.
     Use it as a context around `trainer.train()`: the stop button, or the kernel's own
-    interrupt, then ends the run and keeps what was learnt. `history` is the record: one dict a
+    interrupt, then ends the run and keeps what was learnt. The button needs a kernel that takes
+    clicks while a cell runs (ipykernel 7 in JupyterLab; not Colab's), the interrupt does not. `history` is the record: one dict a
     logged step (step, loss, learning_rate, and guess where one was made); `guesses` is {step: price}.
     """
 
@@ -167,10 +171,14 @@ class LiveView(TrainerCallback):
         from IPython.display import DisplayHandle, display
 
         self._bar = widgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
-        self._stop = widgets.Button(description="stop", tooltip="end now, keep what was learnt")
+        self._stop = widgets.Button(description="stop", tooltip=STOP_TIP)
         self._stop.on_click(self.stop)
         self._label = widgets.Label(value="starting")
         display(widgets.HBox([self._bar, self._stop, self._label]))
+        # ipykernel 7.4 gives a click to the thread that spoke to the button last, which is this one,
+        # busy until the run ends. Without its note the frontend's own thread takes the click.
+        if self._stop.comm is not None:
+            vars(self._stop.comm).pop("_reply_subshell_id", None)
         self._picture = DisplayHandle()
         self._picture.display(
             {"text/plain": "the curve comes with the first logged loss"}, raw=True
