@@ -15,9 +15,6 @@ from transformers import TrainerCallback
 from helpers import BUILD
 from helpers.environment import device_name
 
-STOP_TIP = (
-    "end now, keep what was learnt; if nothing happens, interrupt the kernel: it does the same"
-)
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
 
 
@@ -62,10 +59,9 @@ def tokens_per_second(trainer, n_steps: int = 3) -> float:
             places = [(step + 1) * size + i for i in range(size)]
             n_items = len(trainer.train_dataset)
             batch = trainer.data_collator([trainer.train_dataset[i % n_items] for i in places])
+            batch = {key: value.to(model.device) for key, value in batch.items()}
             with trainer.compute_loss_context_manager():
-                model(
-                    **{key: value.to(model.device) for key, value in batch.items()}
-                ).loss.backward()
+                model(**batch).loss.backward()
             n_tokens += int(batch["attention_mask"].sum()) if step >= 0 else 0
         wait()
     model.zero_grad(set_to_none=True)
@@ -85,8 +81,9 @@ class LiveView(TrainerCallback):
         None chooses by `has_live_frontend`.
     Use it as a context around `trainer.train()`: the stop button, or the kernel's own
     interrupt, then ends the run and keeps what was learnt. The button needs a kernel that takes
-    clicks while a cell runs (ipykernel 7 in JupyterLab; not Colab's), the interrupt does not. `history` is the record: one dict a
-    logged step (step, loss, learning_rate, and guess where one was made); `guesses` is {step: price}.
+    clicks while a cell runs (ipykernel 7 in JupyterLab; not Colab's), the interrupt does not.
+    `history` is the record: one dict a logged step (step, loss, learning_rate, and guess where
+    one was made); `guesses` is {step: price}.
     """
 
     def __init__(self, guess=None, guess_every: int = 25, live: bool | None = None):
@@ -171,7 +168,8 @@ class LiveView(TrainerCallback):
         from IPython.display import DisplayHandle, display
 
         self._bar = widgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
-        self._stop = widgets.Button(description="stop", tooltip=STOP_TIP)
+        tip = "end now, keep what was learnt; if it does not answer, interrupt the kernel instead"
+        self._stop = widgets.Button(description="stop", tooltip=tip)
         self._stop.on_click(self.stop)
         self._label = widgets.Label(value="starting")
         display(widgets.HBox([self._bar, self._stop, self._label]))

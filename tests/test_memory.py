@@ -210,9 +210,8 @@ def measure(checkpointing):
     before = resident("VmRSS")
     open("/proc/self/clear_refs", "w").write("5")  # the high-water mark starts again from here
     train(folder, checkpointing)
-    profile = replace(
-        profiles.POCKET, max_length=128, lora_dropout=0.1, gradient_checkpointing=checkpointing
-    )
+    profile = replace(profiles.POCKET, batch_size=8, max_length=128, lora_dropout=0.1,
+        gradient_checkpointing=checkpointing)
     predicted = sizing.training_memory(AutoConfig.from_pretrained(folder), profile, cpu=True)
     return dict(measured=resident("VmHWM") - before, predicted=predicted)
 
