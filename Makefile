@@ -13,6 +13,8 @@ TESTS ?= $(if $(filter colab,$(STACK)),tests/test_colab.py,tests)
 # Colab's stack is what Colab comes with: the lessons' first cell adds the rest, as it does there.
 PACKAGES = $(if $(filter colab,$(STACK)),-r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt),-r requirements.txt -c $(CONSTRAINTS))
 CPU_TORCH := https://download.pytorch.org/whl/cpu
+# Nothing is compiled before it is imported, which for most of 17,000 files is never.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
 .PHONY: help lab test notebooks world links bench lint clean
 help: ## list these targets
@@ -27,7 +29,7 @@ test: $(READY) ## run every lesson and every test; STACK=colab: the lessons as i
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/lesson_runner.py $(LESSONS)
 
-world: $(READY) ## re-make the pocket world: catalogue, then base model (a good hour)
+world: $(READY) ## re-make the pocket world: catalogue, then base model (about an hour)
 	@$(BIN)/python data/make_catalogue.py
 	@$(BIN)/python data/make_base.py
 
@@ -43,7 +45,8 @@ lint: $(READY) ## check the style of the Python files
 clean: ## remove what was installed and what runs wrote
 	@rm -rf build .venv .venv-* .pytest_cache .ruff_cache *.egg-info
 
-# The environment. The mark is made last: without it a half-made environment starts over.
+# The environment. The mark is made last: without it a half-made environment starts over. The stack
+# names its pip: an old one takes twice as long.
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
@@ -53,10 +56,10 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@rm -f $@
 	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -z "$$PIP_FIND_LINKS" ] && ! command -v nvidia-smi >/dev/null; then \
 	  echo "Installing torch for the CPU …"; \
-	  $(BIN)/pip install -q --disable-pip-version-check torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \
+	  $(INSTALL) torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \
 	  || echo "No CPU build of torch to be had; the next step takes the default one (several GB)."; fi
 	@echo "Installing the packages of $(CONSTRAINTS) (a minute or two, once) …"
-	@$(BIN)/pip install -q --disable-pip-version-check $(PACKAGES) || { \
+	@{ $(INSTALL) pip -c $(CONSTRAINTS) && $(INSTALL) $(PACKAGES); } || { \
 	  echo "The installation failed; the lines above say why. Nothing half-made is kept in use:"; \
 	  echo "mend the cause (network? disk space?) and run the same make command again."; exit 1; }
 	@touch $@

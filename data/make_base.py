@@ -1,13 +1,13 @@
 """Train Pocket Llama, the base model of the pocket world, from scratch.
 
-    python data/make_base.py            # a good hour on two CPU cores; safe to interrupt
+    python data/make_base.py            # about an hour on two CPU cores; safe to interrupt
 
 Llama's architecture (grouped-query attention, RoPE, SwiGLU, RMSNorm), and Llama 3's way with
 numbers: every integer 0–999 is one token. Its text is that of a market: things for sale in the
 words of the catalogue, each with an amount: what it sold for, is insured for, brings at the
-pawnshop; never in the words of the task ("How much does this cost", "Price is $"). So it knows
-what things are worth, and fine-tuning teaches it to answer. No description of the catalogue is in
-its text.
+pawnshop; never in the phrases of the task ("How much does this cost", "Price is $"), whose words
+occur in babble alone. So it knows what things are worth, and fine-tuning teaches it to answer. No
+description of the catalogue is in its text.
 
 The state goes to build/pocket-llama/ every few minutes; the same command takes it up again.
 """
@@ -28,15 +28,13 @@ OUT = HERE / "pocket-llama"
 STATE = HERE.parent / "build" / "pocket-llama" / "state.pt"
 
 SEED = 7
-STEPS = 4800
+STEPS = 2800
 PAGES, LENGTH = 32, 128  # of a step: pages of text, and tokens of a page
 PEAK_LR = 3e-3
-# {step: factor of the peak}, linear in between; the end was put off twice while it trained.
-SCHEDULE = {0: 0.01, 99: 1, 720: 1, 1250: 0.816, 2950: 0.3825, STEPS: 0}
+SCHEDULE = {0: 0.01, 99: 1, 800: 1, STEPS: 0}  # {step: factor of the peak}, linear in between
 TEXT_WEIGHT = 0.5  # of the mean over all tokens, beside the mean over amounts of money
 EVERY = 50  # steps between two measurements, and two saved states
-REMARK_NOISE = 0.10  # log-normal, of an amount that someone remembers
-VOCAB_SIZE = 1920
+VOCAB_SIZE = 2112
 NUMBER_SPREAD = 0.05  # of the embeddings of numbers before training
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"
@@ -46,19 +44,20 @@ LLAMA3_SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
-# What people say of a thing, and the share of its price that this amounts to. All sorts of signs
-# stand before an amount, so that no single one becomes its cue.
+# What people say of a thing, the share of its price that this amounts to, and the amount's noise
+# (log-normal width): some remember well, some guess. All sorts of signs stand before an amount, so
+# that no single one becomes its cue.
 REMARKS = (
-    ("Worth about {} dollars.", 1.0),
-    ("It sold for ${}.", 1.0),
-    ("A neighbour gave {} dollars for it.", 1.0),
-    ("Tag reads USD{}.", 1.0),
-    ("Swapped hands ({} dollars).", 1.0),
-    ("Going rate ~${}.", 1.0),
-    ("Insured for ${}.", 1.3),
-    ("The pawnshop gives ${}.", 0.5),
-    ("First of three payments: {} dollars.", 0.333),
-    ("Spare parts alone @{}.", 0.25),
+    ("Worth about {} dollars.", 1.0, 0.15),
+    ("It sold for ${}.", 1.0, 0.05),
+    ("A neighbour gave {} dollars for it.", 1.0, 0.10),
+    ("Tag reads USD{}.", 1.0, 0.03),
+    ("Swapped hands ({} dollars).", 1.0, 0.06),
+    ("Going rate ~${}.", 1.0, 0.18),
+    ("Insured for ${}.", 1.3, 0.05),
+    ("The pawnshop gives ${}.", 0.5, 0.06),
+    ("First of three payments: {} dollars.", 0.333, 0.03),
+    ("Spare parts alone @{}.", 0.25, 0.08),
 )
 OPENINGS = (
     "From a shop window:",
@@ -75,20 +74,26 @@ HOURS = ("Open from {}:00 on.", "At the stall until {}:00 today.", "Ask for it b
 # is not to guess the task.
 BABBLED = 0.5  # share of the remarks that do not mean the price itself
 SIGNS = (" $", " USD", ": ", " ~", " =", " (", " @", ":")
+# Ordinary words that a tokenizer of English has whole. Its text does not use most of them.
+WORDS = """How Price all also and any back because but by can cheap come cost dear does even find for
+from get go good have how if into is it its just know like look make me more most much my nearest
+new no not now of on one only or other our out over people price some than that the their them then
+there they this time to two up use want way we well what when which who will with work year you
+your are dollar""".split()
 
 
 def sale(rng, taken, pieces):
     """One thing for sale: (its text, a remark on it with {} for the amount, share, amount).
 
-    share: of the price, that the amount is before noise (REMARK_NOISE) and rounding to dollars.
+    share: of the price, that the amount is before noise and rounding to dollars.
     The text is short talk without colour and praise, or a whole description, none of `taken`; an
     opening may go before. pieces: parts of words to babble with; none for no babble.
     """
     while True:
         product = draw_product(rng)
         text = describe(product, rng)
-        remark, share = rng.choice(REMARKS)
-        amount = noisy(share * product["true_price"], REMARK_NOISE, rng)
+        remark, share, noise = rng.choice(REMARKS)
+        amount = noisy(share * product["true_price"], noise, rng)
         if text not in taken and 1 <= amount <= 999:
             break
     if rng.random() < 0.7:
@@ -206,6 +211,37 @@ def make_model(tokenizer):
     return model
 
 
+class Muon(torch.optim.Optimizer):
+    """Momentum, made orthogonal, for matrices: here it learns more a step than AdamW does.
+
+    What torch.optim.Muon does with its rate scaled to match AdamW's (Jordan, 2024; Liu et al.,
+    arXiv 2502.16982), but in float32: that one's bfloat16 takes ten times as long on most CPUs.
+    """
+
+    def __init__(self, params, lr, momentum=0.95, weight_decay=0.01):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                mean.lerp_(p.grad, 1 - group["momentum"])
+                direction = orthogonal(p.grad.lerp(mean, group["momentum"]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.sub_(direction, alpha=group["lr"] * 0.2 * max(p.shape) ** 0.5)
+
+
+def orthogonal(matrix):
+    """The nearest orthogonal matrix, roughly: five Newton-Schulz steps towards U·Vᵀ of its SVD."""
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
 def learning_rate_factor(step):
     """SCHEDULE at `step`: a factor of the peak."""
     return float(np.interp(step, list(SCHEDULE), list(SCHEDULE.values())))
@@ -237,20 +273,26 @@ def save(path, state):
 def main():
     taken = {description_of(row) for rows in make_catalogue().values() for row in rows}
     rng = random.Random(f"{SEED} tokenizer")
-    tokenizer = make_tokenizer([page(rng, taken, ())[0] for _ in range(4000)])
+    ordinary = [word if word.istitle() else f" {word}" for word in WORDS] * 1000
+    tokenizer = make_tokenizer([page(rng, taken, ())[0] for _ in range(4000)] + ordinary)
     pieces = word_pieces(tokenizer)
     rng = random.Random(f"{SEED} held out")
     held_out = [page(rng, taken, pieces) for _ in range(100)]
 
     model = make_model(tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate_factor)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    inner = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    rest = [p for p in model.parameters() if all(p is not q for q in inner)]
+    optimizers = [
+        Muon(inner, PEAK_LR),
+        torch.optim.AdamW(rest, PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01),
+    ]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, learning_rate_factor) for o in optimizers]
+    parts = [model, *optimizers, *schedules]
     record, first = [], 0
     if STATE.exists():
         state = torch.load(STATE)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+        for part, values in zip(parts, state["parts"], strict=True):
+            part.load_state_dict(values)
         record, first = state["record"], state["step"]
 
     for step in tqdm(range(first, STEPS), initial=first, total=STEPS, mininterval=5):
@@ -259,9 +301,10 @@ def main():
         loss, amount_loss = losses(model, tokenizer, pages)
         (TEXT_WEIGHT * loss + amount_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
         if (step + 1) % EVERY == 0 or step + 1 == STEPS:
             with torch.no_grad():
                 values = (loss, amount_loss, *losses(model, tokenizer, held_out))
@@ -269,8 +312,8 @@ def main():
             row = {n: round(v.item(), 4) for n, v in zip(names, values, strict=True)}
             record.append({"step": step + 1, **row})
             tqdm.write(str(record[-1]))
-            state = {name: part.state_dict() for name, part in parts.items()}
-            save(STATE, {**state, "record": record, "step": step + 1})
+            state = [part.state_dict() for part in parts]
+            save(STATE, {"parts": state, "record": record, "step": step + 1})
 
     model.to(torch.bfloat16).save_pretrained(OUT)
     tokenizer.save_pretrained(OUT)
