@@ -110,9 +110,14 @@ def text_of(cell) -> str:
 
 
 PROBE = """
-import json as _json, resource as _resource
+import json as _json, re as _re
 _values = {{e: float(eval(e)) for e in {expressions!r}}}
-_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+try:
+    _status = open("/proc/self/status").read()
+    _peak = int(_re.search(r"VmHWM:\\s+(\\d+)", _status)[1]) * 1024 / 1e9
+except FileNotFoundError:  # macOS: in bytes, and not less than the parent process held
+    import resource as _resource
+    _peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / 1e9
 open({path!r}, "w").write(_json.dumps(dict(values=_values, peak_gb=_peak)))
 """
 

@@ -173,7 +173,7 @@ def test_a_random_checkpoint_loads_in_shards(tmp_path):
     config = sizing.llama_3_1_8b()
     config.hidden_size, config.intermediate_size, config.num_hidden_layers = 128, 192, 2
     config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, 2, 32
-    config.vocab_size = 2000
+    config.vocab_size = 4000
     write_random_checkpoint(config, tmp_path, shard_size="400KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
     model = base_model.load_base(str(tmp_path), None, nf4(torch.float32))
