@@ -13,7 +13,9 @@ TESTS ?= $(if $(filter colab,$(STACK)),tests/test_colab.py,tests)
 # Colab's stack is what Colab comes with: the lessons' first cell adds the rest, as it does there.
 PACKAGES = $(if $(filter colab,$(STACK)),-r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt),-r requirements.txt -c $(CONSTRAINTS))
 CPU_TORCH := https://download.pytorch.org/whl/cpu
-# Nothing is compiled before it is imported, which for most of 17,000 files is never.
+# What is imported is compiled then, once; most of 17,000 files never are. Containers that forbid it
+# (PYTHONDONTWRITEBYTECODE) would compile at every import.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
 .PHONY: help lab test notebooks world links bench lint clean
