@@ -66,6 +66,7 @@ def baselines(train: tuple[list[str], np.ndarray], test: list[str]) -> dict[str,
             unseen,
         ),
         "words, boosted trees": (
+            # 15 leaves: the best on the validation items, of 4, 8, 15 and 31
             HistGradientBoostingRegressor(max_iter=500, max_leaf_nodes=15, random_state=0),
             seen[:, often].toarray(),
             unseen[:, often].toarray(),

@@ -63,6 +63,9 @@ def test_its_text_holds_no_phrase_of_the_task_and_no_item_of_the_catalogue(token
         assert "price is" not in text.lower()
         assert "how much" not in text.lower()
         assert "nearest dollar" not in text.lower()
+    for text in (make_base.page(rng, taken, ())[0] for _ in range(2000)):
+        assert "nearest" not in text.lower()  # single words of the task stand in babble alone
+        assert "price" not in text.lower()
     together = "\n".join(pages)
     assert not any(description in together for description in taken)
 
