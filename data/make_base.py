@@ -14,6 +14,7 @@ The state goes to build/pocket-llama/ every few minutes; the same command takes 
 
 import json
 import random
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -45,19 +46,19 @@ LLAMA3_SPLIT = (
 )
 
 # What people say of a thing, the share of its price that this amounts to, and the amount's noise
-# (log-normal width): some remember well, some guess. All sorts of signs stand before an amount, so
+# (log-normal width): most remember well, some guess. All sorts of signs stand before an amount, so
 # that no single one becomes its cue.
 REMARKS = (
-    ("Worth about {} dollars.", 1.0, 0.15),
-    ("It sold for ${}.", 1.0, 0.05),
-    ("A neighbour gave {} dollars for it.", 1.0, 0.10),
-    ("Tag reads USD{}.", 1.0, 0.03),
-    ("Swapped hands ({} dollars).", 1.0, 0.06),
+    ("Worth about {} dollars.", 1.0, 0.10),
+    ("It sold for ${}.", 1.0, 0.03),
+    ("A neighbour gave {} dollars for it.", 1.0, 0.06),
+    ("Tag reads USD{}.", 1.0, 0.02),
+    ("Swapped hands ({} dollars).", 1.0, 0.04),
     ("Going rate ~${}.", 1.0, 0.18),
-    ("Insured for ${}.", 1.3, 0.05),
-    ("The pawnshop gives ${}.", 0.5, 0.06),
-    ("First of three payments: {} dollars.", 0.333, 0.03),
-    ("Spare parts alone @{}.", 0.25, 0.08),
+    ("Insured for ${}.", 1.3, 0.03),
+    ("A year on, people pay @{}.", 0.7, 0.05),
+    ("The pawnshop gives ${}.", 0.5, 0.04),
+    ("First of two payments: {} dollars.", 0.5, 0.02),
 )
 OPENINGS = (
     "From a shop window:",
@@ -90,7 +91,9 @@ def sale(rng, taken, pieces):
     opening may go before. pieces: parts of words to babble with; none for no babble.
     """
     while True:
-        product = draw_product(rng)
+        # Every other time the dearest of three: dear things are rare, and err by most dollars.
+        drawn = [draw_product(rng) for _ in range(rng.choice((1, 3)))]
+        product = max(drawn, key=itemgetter("true_price"))
         text = describe(product, rng)
         remark, share, noise = rng.choice(REMARKS)
         amount = noisy(share * product["true_price"], noise, rng)

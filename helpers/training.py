@@ -172,7 +172,7 @@ class LiveView(TrainerCallback):
         self._stop = widgets.Button(description="stop", tooltip=tip)
         self._stop.on_click(self.stop)
         self._label = widgets.Label(value="starting")
-        display(widgets.HBox([self._bar, self._stop, self._label]))
+        display(widgets.VBox([widgets.HBox([self._bar, self._stop]), self._label]))
         # ipykernel 7.4 gives a click to the thread that spoke to the button last, which is this one,
         # busy until the run ends. Without its note the frontend's own thread takes the click.
         if self._stop.comm is not None:
