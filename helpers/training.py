@@ -189,6 +189,7 @@ class LiveView(TrainerCallback):
         done, left = self.step - self._first, self.max_steps - self.step
         seconds = (time.time() - self._start) / max(done, 1) * left
         self._bar.value = self.step
-        self._label.value = f"{self._line(row)}   {seconds:.0f} s left"
+        # A browser makes one blank of three.
+        self._label.value = f"{self._line(row)}   {seconds:.0f} s left".replace("   ", " · ")
         data, metadata = png(*live_curve(self.history, self.guesses, self.max_steps))
         self._picture.update(data, metadata=metadata, raw=True)
