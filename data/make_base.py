@@ -91,7 +91,7 @@ def sale(rng, taken, pieces):
     opening may go before. pieces: parts of words to babble with; none for no babble.
     """
     while True:
-        # Every other time the dearest of three: dear things are rare, and err by most dollars.
+        # Half of the time the dearest of three: dear things are rare, and err by most dollars.
         drawn = [draw_product(rng) for _ in range(rng.choice((1, 3)))]
         product = max(drawn, key=itemgetter("true_price"))
         text = describe(product, rng)

@@ -134,7 +134,7 @@ class LiveView(TrainerCallback):
             state.global_step * 4 // self.max_steps
             > (state.global_step - args.logging_steps) * 4 // self.max_steps
         ):
-            print(self._line(row))
+            print("   ".join(self._figures(row)))
 
     def on_train_end(self, args, state, control, **kwargs):
         if self.live:
@@ -156,12 +156,12 @@ class LiveView(TrainerCallback):
         if self.guess is not None:
             self.guesses[self.step] = float(self.guess(model))
 
-    def _line(self, row):
-        text = f"step {row['step']:4} of {self.max_steps}   loss {row['loss']:.3f}"
-        text += f"   learning rate {row['learning_rate']:.2e}"
+    def _figures(self, row):
+        figures = [f"step {row['step']:4} of {self.max_steps}", f"loss {row['loss']:.3f}"]
+        figures.append(f"learning rate {row['learning_rate']:.2e}")
         if self.guesses:
-            text += f"   guess ${list(self.guesses.values())[-1]:.0f}"
-        return text
+            figures.append(f"guess ${list(self.guesses.values())[-1]:.0f}")
+        return figures
 
     def _open(self):
         import ipywidgets as widgets
@@ -189,7 +189,6 @@ class LiveView(TrainerCallback):
         done, left = self.step - self._first, self.max_steps - self.step
         seconds = (time.time() - self._start) / max(done, 1) * left
         self._bar.value = self.step
-        # A browser makes one blank of three.
-        self._label.value = f"{self._line(row)}   {seconds:.0f} s left".replace("   ", " · ")
+        self._label.value = " · ".join([*self._figures(row), f"{seconds:.0f} s left"])
         data, metadata = png(*live_curve(self.history, self.guesses, self.max_steps))
         self._picture.update(data, metadata=metadata, raw=True)
