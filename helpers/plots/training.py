@@ -63,7 +63,8 @@ def price_belief(beliefs: dict, price: float, title: str) -> None:
         np.atleast_1d(axes), beliefs.items(), (REFERENCE, TRAINING), strict=False
     ):
         middle = int((p.cumsum() < 0.5 * p.sum()).sum())
-        top = max(top, int((p.cumsum() < 0.995 * p.sum()).sum()), price)
+        visible = np.flatnonzero(p > 0.02 * p.max())
+        top = max(top, 1.2 * visible[-1], 1.2 * price)
         ax.fill_between(np.arange(len(p)), 100 * p, step="mid", color=colour, lw=0)
         ax.axvline(price, color="black", lw=1, ls="--")
         ax.axvline(middle, color=VALIDATION, lw=1)
@@ -74,7 +75,7 @@ def price_belief(beliefs: dict, price: float, title: str) -> None:
         alts.append(f"{label}: median {middle} dollars, peak {p.argmax()}")
     ax.set(
         xlabel=rf"price (\$); dashed: the asked \${price:.0f}, vermilion: the median",
-        xlim=(0, top + 20),
+        xlim=(0, top),
     )
     np.atleast_1d(axes)[0].set_title(title)
     show(fig, f"Distribution over price tokens. {'; '.join(alts)}; asked {price:.0f} dollars.")
@@ -222,12 +223,12 @@ def run_record(history, guesses, price) -> None:
     _guess_axis(c, guesses, n, price)
     first, last = history[0]["loss"], history[-1]["loss"]
     a.set_title(f"The loss falls to {last:.2f}")
-    b.set_title("Warm-up, then cosine")
+    b.set_title("Down along a cosine")
     c.set_title(f"An item at ${price:.0f}")
     ends = list(guesses.values())
     show(
         fig,
-        f"Loss from {first:.2f} to {last:.2f} over {n} steps; learning rate up, then down a cosine; "
+        f"Loss from {first:.2f} to {last:.2f} over {n} steps; learning rate down along a cosine; "
         f"guess for an item of {price:.0f} dollars from {ends[0]:.0f} to {ends[-1]:.0f}.",
     )
 
