@@ -35,8 +35,16 @@ def prepared(path):
     assert {task.check for task in tasks} == set(wrong)
     assert all(len(answers) >= 2 for answers in wrong.values())
     expected = tomllib.loads((runner.TESTS / "expected" / f"{path.stem}.toml").read_text())
-    once_is_enough = "accelerator" in notebook.metadata  # lesson 08 takes minutes
-    return runner.with_answers(notebook, wrong, twice=not once_is_enough), expected
+    return runner.with_answers(notebook, wrong, twice=not trains(notebook)), expected
+
+
+def trains(notebook):
+    return "accelerator" in notebook.metadata  # lesson 08: it takes minutes, on every core
+
+
+def run_lesson(path):
+    notebook, expected = prepared(path)
+    return runner.run(notebook, path.stem, list(expected))
 
 
 def judge(run, path, expected):
@@ -72,34 +80,29 @@ def report(record_property, run, path):
     record_property("lesson", path.stem)
 
 
-def keeps_all_cores_busy(path):
-    return "accelerator" in runner.read(path).metadata  # lesson 08: it trains
-
-
 @pytest.fixture(scope="module")
 def under_way(request):
-    """{lesson: future of its run}: those of one core start at once, two at a time, longest first."""
+    """{lesson: future of its run}: those that do not train start at once, two at a time."""
     items = [item for item in request.session.items if item.function is test_lesson]
     paths = [item.callspec.params["path"] for item in items]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         yield {
-            path: pool.submit(runner.run, notebook, path.stem, list(expected))
-            for path in reversed(paths)
-            if not keeps_all_cores_busy(path)
-            for notebook, expected in [prepared(path)]
+            path: pool.submit(run_lesson, path)
+            for path in reversed(paths)  # later lessons take longer
+            if not trains(runner.read(path))
         }
 
 
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_lesson(path, under_way, record_property):
-    notebook, expected = prepared(path)
+    _, expected = prepared(path)  # so that a fault in it is told here, of this lesson alone
     if path in under_way:
         if error := under_way[path].exception():
             raise error from None
         run = under_way[path].result()
     else:
         wait(under_way.values())
-        run = runner.run(notebook, path.stem, list(expected))
+        run = run_lesson(path)
     report(record_property, run, path)
     judge(run, path, expected)
     seconds, peak_gb = readme_figures(path)
