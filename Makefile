@@ -1,67 +1,95 @@
 # make lab · make test · … : each sets up what it needs. `make` alone lists them.
+# Every path here is relative: the folder's own path may hold spaces, which make cannot quote.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
+STACKS := pinned colab oldest newest
 STACK ?= pinned
-VENV := $(CURDIR)/.venv$(if $(filter-out pinned,$(STACK)),-$(STACK))
+VENV := .venv$(if $(filter-out pinned,$(STACK)),-$(STACK))
 BIN := $(VENV)/bin
-READY := $(VENV)/ready-$(STACK)
+MARK := $(VENV)/made-by-make
+READY := $(VENV)/ready
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
 TESTS ?= $(if $(filter colab,$(STACK)),tests/test_colab.py,tests)
-# Colab's stack is what Colab comes with: the lessons' first cell adds the rest, as it does there.
-PACKAGES = $(if $(filter colab,$(STACK)),-r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt),-r requirements.txt -c $(CONSTRAINTS))
+ifneq ($(words $(filter $(STACKS),$(STACK))),1)
+$(error STACK=$(STACK) is unknown; take one of $(STACKS))
+endif
+
+# What each stack installs: the tested versions; what Colab comes with (the lessons' first cell adds
+# the rest, as it does there); the lowest versions that requirements.txt admits; the newest of all.
+NAMES := sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt
+PACKAGES_pinned := -r requirements.txt
+PACKAGES_colab := -r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt)
+PACKAGES_oldest := -r requirements.txt -c <(grep '^torch==' tests/stacks/pinned.txt)
+PACKAGES_newest := -r <($(NAMES)) --editable .
 CPU_TORCH := https://download.pytorch.org/whl/cpu
-# What is imported is compiled then, once; most of 17,000 files never are. Containers that forbid it
-# (PYTHONDONTWRITEBYTECODE) would compile at every import.
+
+# Nothing is compiled while it is installed: most of the 17,000 files are never imported. Python
+# keeps what it compiles later, even where the environment says otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test notebooks world links bench lint clean
+.PHONY: help lab test quick test-gpu notebooks world links bench lint clean
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY) ## open JupyterLab at lesson 01 (about two minutes the first time)
-	@cd notebooks && $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
+	@cd notebooks && ../$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
 
-test: $(READY) ## run every lesson and every test; STACK=colab: the lessons as in Google Colab
+test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest: with those versions)
 	@STACK=$(STACK) $(BIN)/python -m pytest $(TESTS)
+
+quick: $(READY) ## run all tests but the lessons themselves (under a minute)
+	@STACK=$(STACK) $(BIN)/python -m pytest -m "not gpu and not lesson" $(TESTS)
+
+test-gpu: $(READY) ## measure lesson 08 on this machine's CUDA card (writes a 16 GB checkpoint)
+	@$(BIN)/python -m pytest -m gpu tests/gpu
 
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/lesson_runner.py $(LESSONS)
 
-world: $(READY) ## re-make the pocket world: catalogue, then base model (about an hour)
+world: $(READY) ## make the pocket world again: catalogue, then base model (about an hour)
 	@$(BIN)/python data/make_catalogue.py
 	@$(BIN)/python data/make_base.py
 
 links: $(READY) ## write the repository's address into badges and first cells: REPO=owner/name [REF=main]
-	@$(BIN)/python tests/links.py $(REPO) $(REF)
+	@$(BIN)/python tests/links.py "$(REPO)" "$(REF)"
 
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/bench.py
 
-lint: $(READY) ## check the style of the Python files
+lint: $(READY) ## check the style of the Python files, and that every imported package is declared
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/deptry . --config tests/deptry.toml
 
-clean: ## remove what was installed and what runs wrote
-	@rm -rf build .venv .venv-* .pytest_cache .ruff_cache *.egg-info
+clean: ## remove what make installed and what runs wrote to build/ (trained adapters too)
+	@for env in .venv .venv-*; do \
+	  if [ -e "$$env/made-by-make" ]; then rm -rf "$$env"; fi; done
+	@rm -rf build .pytest_cache .ruff_cache *.egg-info
 
-# The environment. The mark is made last: without it a half-made environment starts over. The stack
-# names its pip: an old one takes twice as long.
+# The environment. An incomplete one has no `ready` and is made anew; a folder without our mark is
+# somebody else's and is left alone. Each stack names its pip: an old one takes twice as long.
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)."; \
 	  echo "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@[ -e $@ ] || { echo "Making $(notdir $(VENV)) …"; $(PYTHON) -m venv --clear $(VENV) || { \
+	@if [ -e $(VENV) ] && [ ! -e $(MARK) ]; then \
+	  echo "$(VENV) was not made by make, so it is left as it is."; \
+	  echo "Rename or remove it, then run the same command again."; exit 1; fi
+	@[ -e $@ ] || { echo "Making $(VENV) …"; mkdir -p $(VENV) && touch $(MARK) && \
+	  find $(VENV) -mindepth 1 -maxdepth 1 ! -path $(MARK) -exec rm -rf {} + && \
+	  "$(PYTHON)" -m venv $(VENV) || { \
 	  echo "Could not make $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }; }
 	@rm -f $@
+# A pip that is told where to find wheels (PIP_FIND_LINKS) has its own torch.
 	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -z "$$PIP_FIND_LINKS" ] && ! command -v nvidia-smi >/dev/null; then \
 	  echo "Installing torch for the CPU …"; \
 	  $(INSTALL) torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \
-	  || echo "No CPU build of torch to be had; the next step takes the default one (several GB)."; fi
+	  || echo "Could not install a CPU build of torch; the next step takes the default build (several GB)."; fi
 	@echo "Installing the packages of $(CONSTRAINTS) (a minute or two, once) …"
-	@{ $(INSTALL) pip -c $(CONSTRAINTS) && $(INSTALL) $(PACKAGES); } || { \
-	  echo "The installation failed; the lines above say why. Nothing half-made is kept in use:"; \
-	  echo "mend the cause (network? disk space?) and run the same make command again."; exit 1; }
+	@{ $(INSTALL) pip -c $(CONSTRAINTS) && $(INSTALL) $(PACKAGES_$(STACK)) -c $(CONSTRAINTS); } || { \
+	  echo "The installation failed; the lines above say why. The incomplete environment will not be used:"; \
+	  echo "fix the cause (network? disk space?) and run the same command again."; exit 1; }
 	@touch $@

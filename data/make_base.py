@@ -321,7 +321,7 @@ def main():
     model.to(torch.bfloat16).save_pretrained(OUT)
     tokenizer.save_pretrained(OUT)
     lines = ",\n".join(json.dumps(row) for row in record)
-    (HERE / "pocket-llama-training.json").write_text(f"[\n{lines}\n]\n")
+    (HERE / "pocket-llama-training.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     write_sums()
     print(f"{OUT.name}: {(OUT / 'model.safetensors').stat().st_size / 1e6:.2f} MB")
 

@@ -236,8 +236,8 @@ def write_sums(folder=HERE):
     names = sorted(path.relative_to(folder).as_posix() for path in files)
     sums = "".join(f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names)
     readme = folder / "README.md"
-    before, _, rest = readme.read_text().partition("```sha256\n")
-    readme.write_text(f"{before}```sha256\n{sums}```{rest.partition('```')[2]}")
+    before, _, rest = readme.read_text(encoding="utf-8").partition("```sha256\n")
+    readme.write_text(f"{before}```sha256\n{sums}```{rest.partition('```')[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def shipped_sha256(name: str, folder: Path = DATA) -> str:
 
     Raises DamagedFile when it has none.
     """
-    text = (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text(encoding="utf-8")
     found = re.search(rf"^([0-9a-f]{{64}})  {re.escape(name)}$", text, re.MULTILINE)
     if not found:
         raise DamagedFile(f"data/README.md has no sha256 for {name}. Restore data/README.md first.")

@@ -21,7 +21,7 @@ RETRY = "Runtime → Disconnect and delete runtime, then Runtime → Run all, st
 
 def requirements() -> list[Requirement]:
     """What requirements.txt asks for, each package with its range."""
-    lines = (COURSE / "requirements.txt").read_text().splitlines()
+    lines = (COURSE / "requirements.txt").read_text(encoding="utf-8").splitlines()
     bare = [line.partition("#")[0].strip() for line in lines]
     return [Requirement(line) for line in bare if line and not line.startswith("-")]
 
@@ -49,7 +49,7 @@ def others() -> list[str]:
 def pip(*arguments: str) -> None:
     """Run pip; raises RuntimeError with its last words and what to do."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         raise RuntimeError(
@@ -64,7 +64,7 @@ def prepare() -> None:
         sys.path.insert(0, str(COURSE))
     if add := missing():
         early = [name for name in ("pyarrow", "datasets") if name in sys.modules]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
             constraints.write("\n".join(others()))
             constraints.flush()
             pip("install", "--quiet", *add, "--constraint", constraints.name)

@@ -107,7 +107,9 @@ def main():
     single, batched = evaluation(load(), tokenizer, catalogue.load("test")["prompt"][:250])
     print(f"250 items: one at a time {single:.1f} s, in batches {batched:.1f} s")
     code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     print(f"import helpers: {float(done.stdout):.3f} s (budget: 0.1)")
 
 

@@ -1,9 +1,18 @@
-"""One line a lesson in the report: its seconds and its peak memory."""
+"""What the report adds: a lesson's seconds and peak memory, and what a test saw of this CPU.
 
+The card, if there is one, is hidden from all tests but those of `make test-gpu`.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "data")]
+
+
+def pytest_configure(config):
+    if config.option.markexpr == "not gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def pytest_runtest_logreport(report):
@@ -13,3 +22,5 @@ def pytest_runtest_logreport(report):
             f"\n{measured['lesson']:28} {measured['seconds']:5.0f} s  {measured['peak_gb']:.2f} GB",
             end=" ",
         )
+    if report.when == "call" and "seen" in measured:
+        print(f"\n{measured['seen']}", end=" ")

@@ -1,5 +1,7 @@
 """The house: what stands where, one place for each version range, a README that says what was measured."""
 
+import ast
+import os
 import re
 import subprocess
 import sys
@@ -8,17 +10,25 @@ from importlib.metadata import version
 from pathlib import Path
 
 import lesson_runner as runner
+import links
+import pytest
+import torch
+from gpu import test_gpu
+from packaging.utils import canonicalize_name
 from packaging.version import Version
+from support import commit_of_the_tree, git
 
 from helpers import ROOT, colab
 from helpers.colab import requirements
 
 TOP = {"README.md", "requirements.txt", "pyproject.toml", "Makefile", "LICENSE"}
-TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github", ".gitignore"}
+TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github", ".gitignore", ".gitattributes"}
 
 
 def tracked():
-    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
     return [Path(name) for name in done.stdout.splitlines()]
 
 
@@ -33,7 +43,7 @@ def test_the_repository_stays_small():
 def test_a_version_range_stands_in_one_file_only():
     for path in tracked():
         if path.suffix in {".py", ".toml", ".md"} or path.name == "Makefile":
-            text = (ROOT / path).read_text()
+            text = (ROOT / path).read_text(encoding="utf-8")
             for requirement in requirements():
                 assert not re.search(rf"\b{requirement.name}\s*(>=|==|<|~=)\s*\d", text), (
                     path,
@@ -42,22 +52,132 @@ def test_a_version_range_stands_in_one_file_only():
 
 
 def pins_of(stack):
-    text = (ROOT / "tests" / "stacks" / f"{stack}.txt").read_text()
+    text = (ROOT / "tests" / "stacks" / f"{stack}.txt").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
-    return {name.lower().replace("_", "-"): Version(pin) for name, pin in pins.items()}
+    return {canonicalize_name(name): Version(pin) for name, pin in pins.items()}
 
 
-def test_both_stacks_are_within_the_ranges():
-    pinned, colabs = pins_of("pinned"), pins_of("colab")
+def test_the_tested_stacks_are_within_the_ranges():
+    pinned, colabs, oldest = pins_of("pinned"), pins_of("colab"), pins_of("oldest")
     for requirement in requirements():
-        assert requirement.specifier.contains(pinned[requirement.name.lower()])
-        if requirement.name in colabs and requirement.name not in colab.ADDED:
-            assert requirement.specifier.contains(colabs[requirement.name]), requirement
+        name, allowed = canonicalize_name(requirement.name), requirement.specifier
+        assert allowed.contains(pinned[name])
+        if name in colabs and requirement.name not in colab.ADDED:
+            assert allowed.contains(colabs[name]), requirement
+        if name != "torch":  # see tests/stacks/oldest.txt
+            [lowest] = [s.version for s in allowed if s.operator == ">="]
+            assert oldest[name] >= Version(lowest), requirement
+            assert oldest[name].release[:2] == (Version(lowest).release + (0,))[:2], requirement
 
 
+@pytest.mark.skipif(os.environ.get("STACK") == "newest", reason="newest ignores the ranges")
 def test_what_is_installed_is_within_the_ranges():
     for requirement in requirements():
         assert requirement.specifier.contains(Version(version(requirement.name)))
+
+
+def calls():
+    """(where, call) for every call in our Python files and in the lessons' code cells."""
+    sources = [(p, (ROOT / p).read_text(encoding="utf-8")) for p in tracked() if p.suffix == ".py"]
+    for path in runner.LESSONS:
+        cells = [cell.source for cell in runner.read(path).cells if cell.cell_type == "code"]
+        sources += [(path.name, source) for source in cells]
+    for path, source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                yield f"{path}, line {node.lineno}: {ast.unparse(node)[:60]}", node
+
+
+def names_no_encoding(call):
+    """Whether `call` reads or writes text in whatever encoding the machine has."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in call.keywords}
+    if "encoding" in given:
+        return False
+    if name == "open":
+        places = call.args[:1] if isinstance(call.func, ast.Attribute) else call.args[1:2]
+        mode = given.get("mode", getattr(places[0], "value", "r") if places else "r")
+        return getattr(call.func, "value", None) is None and "b" not in str(mode)
+    binary = name == "NamedTemporaryFile" and (not call.args or "b" in call.args[0].value)
+    texts = ("read_text", "write_text", "NamedTemporaryFile")
+    return given.get("text") is True or (name in texts and not binary)
+
+
+def test_text_is_read_and_written_in_an_encoding_that_is_named():
+    assert [where for where, call in calls() if names_no_encoding(call)] == []
+
+
+@pytest.mark.parametrize(
+    "code, wrong",
+    [
+        ("path.read_text()", True),
+        ("path.write_text(x)", True),
+        ("open(path)", True),
+        ("open(path, 'w')", True),
+        ("subprocess.run(x, text=True)", True),
+        ("NamedTemporaryFile('w')", True),
+        ("NamedTemporaryFile()", False),
+        ("open(path, 'rb')", False),
+        ("open(path, mode='rb')", False),
+        ("path.read_text(encoding='utf-8')", False),
+        ("subprocess.run(x, encoding='utf-8')", False),
+    ],
+)
+def test_and_the_test_above_sees_it(code, wrong):
+    assert names_no_encoding(ast.parse(code).body[0].value) == wrong
+
+
+EVERYTHING = r"""
+import locale, sys
+sys.path.insert(0, "helpers")
+assert locale.getpreferredencoding(False).lower() not in ("utf-8", "utf8"), "not played well"
+import colab
+from helpers import base_model, catalogue, hub, profiles
+assert colab.requirements()
+assert [len(catalogue.load(split)) for split in catalogue.SPLITS] == [4000, 500, 1000]
+assert base_model.load_tokenizer("pocket-llama").encode("\u00e9")
+assert hub.resolve(profiles.POCKET).base_revision
+print("all there")
+"""
+
+
+def in_ascii(folder):
+    """Load every shipped file in `folder`'s copy of the course where text is ASCII by default.
+
+    ASCII stands for cp932, cp949, cp950 and the others: it can decode none of our text.
+    """
+    played = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    return subprocess.run(
+        [sys.executable, "-c", EVERYTHING],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | played,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there LC_ALL=C means ASCII")
+def test_a_clone_made_with_autocrlf_loads_in_a_locale_that_is_not_utf_8(tmp_path):
+    """Both as with Git for Windows on a Japanese or Korean machine."""
+    commit_of_the_tree(tmp_path / "here")
+    git("clone", "-q", "-c", "core.autocrlf=true", "here", "there", cwd=tmp_path)
+    there = tmp_path / "there"
+    assert b"\r\n" in (there / "README.md").read_bytes(), "autocrlf was not played"
+    assert b"\r\n" not in (there / "Makefile").read_bytes()
+    done = in_ascii(there)
+    assert done.stdout == "all there\n", done.stderr
+
+
+def test_no_test_that_needs_a_card_runs_by_default(request):
+    """Each writes 16 GB or trains an 8B: `make test-gpu` alone may run them."""
+    tests = [test for name, test in vars(test_gpu).items() if name.startswith("test_")]
+    marked = {
+        t.__name__ for t in tests if any(m.name == "gpu" for m in getattr(t, "pytestmark", []))
+    }
+    assert len(marked) == len(tests) - 1 >= 5  # all but the one that needs no card
+    if request.config.option.markexpr != "gpu":
+        assert not [i.name for i in request.session.items if i.get_closest_marker("gpu")]
+        assert not torch.cuda.is_available()
 
 
 def test_helpers_import_without_torch():
@@ -70,7 +190,7 @@ def test_helpers_import_without_torch():
 
 
 def test_readme_names_every_lesson_and_its_links_resolve():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in runner.LESSONS:
         assert f"](notebooks/{path.name})" in readme
     for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", readme):
@@ -79,9 +199,17 @@ def test_readme_names_every_lesson_and_its_links_resolve():
             assert (ROOT / target).exists(), target
 
 
+def test_the_readmes_table_is_made_of_the_title_cells():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in runner.LESSONS:
+        assert links.table_row(path) in readme.splitlines(), "run: make links"
+
+
 def test_readme_gives_the_measured_result():
-    readme = (ROOT / "README.md").read_text()
-    expected = tomllib.loads((runner.TESTS / "expected" / "08_qlora_sft.toml").read_text())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    expected = tomllib.loads(
+        (runner.TESTS / "expected" / "08_qlora_sft.toml").read_text(encoding="utf-8")
+    )
     for expression in (
         "tuned_errors.mean()",
         "floor",

@@ -241,7 +241,7 @@ def test_the_peak_of_a_run_on_this_machine(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", MEASURE, *arguments],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-2000:]
     for found in json.loads(done.stdout.splitlines()[-1]):  # with checkpointing, without

@@ -1,6 +1,6 @@
 """Lesson 08 on a CUDA card, with a random model of Llama 3.1 8B's shape: no network, no licence.
 
-    make test TESTS=tests/gpu        # writes what it measured to tests/gpu/measured.json
+    make test-gpu        # writes what it measured to tests/gpu/measured.json
 
 The checkpoint (16 GB) is written once, to build/gpu/. A smaller card is played by capping the
 memory that this process may take. Random weights cost the same time and memory as trained ones.
@@ -24,8 +24,13 @@ from trl import SFTConfig, SFTTrainer
 
 from helpers import BUILD, base_model, catalogue, environment, pricing, profiles, sizing, training
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card here")
-pytestmark = pytest.mark.gpu
+
+def needs_gpu(test):
+    """Off by default; `make test-gpu` runs it, and skips it where there is no card."""
+    here = torch.cuda.is_available()
+    return pytest.mark.gpu(pytest.mark.skipif(not here, reason="no CUDA card here")(test))
+
+
 MEASURED = Path(__file__).parent / "measured.json"
 N_STEPS = 12  # of training, the first two not counted
 LECTURES = replace(profiles.T4, compute_dtype="bfloat16", accumulation=1)
@@ -116,13 +121,13 @@ class Clock(training.TrainerCallback):
 
 def note(key, value):
     """Keep a measurement, beside the card, the versions and the day."""
-    found = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    found = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
     card = environment.device_name()
     entry = found.setdefault(card, {})
     entry["date"] = datetime.date.today().isoformat()
     entry["versions"] = {name: version(name) for name in training.PACKAGES}
     entry[key] = value
-    MEASURED.write_text(json.dumps(found, indent=1) + "\n")
+    MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def train(base, profile, tmp_path, **more):

@@ -1,0 +1,129 @@
+"""`make`, where it might do harm: paths with spaces, folders that are not ours, a stack that is none."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from support import copy_of_the_tree
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+
+# Stands in for pip: the new environment sees the packages of the one that runs this test.
+INSTALL = """#!/bin/sh
+"{python}" - <<'END'
+import pathlib
+for site in pathlib.Path(".venv").glob("lib/python*/site-packages"):
+    (site / "these.pth").write_text({packages!r}, encoding="utf-8")
+END
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that runs make in a folder as a learner does, without a network."""
+    install = tmp_path / "install.sh"
+    packages = sysconfig.get_path("purelib") + "\n"
+    install.write_text(INSTALL.format(python=sys.executable, packages=packages), encoding="utf-8")
+    install.chmod(0o755)
+
+    def run(folder, *arguments):
+        command = ["make", f"PYTHON={sys.executable}", f"INSTALL='{install}'", *arguments]
+        left_out = (
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "MFLAGS",
+            "STACK",
+            "PYTEST_ADDOPTS",
+        )  # of our own make
+        env = {k: v for k, v in os.environ.items() if k not in left_out}
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=env,
+            encoding="utf-8",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("path", ["OneDrive - Company/コース 1", "a b/コース"])
+def test_in_a_path_with_spaces_it_works_and_touches_nothing_beside_it(make, tmp_path, path):
+    """Each word of the path is also the name of a folder with somebody's files in it."""
+    clone = tmp_path / "home" / path
+    copy_of_the_tree(clone)
+    words = str(clone.relative_to(tmp_path)).split()
+    theirs = [tmp_path / words[0], tmp_path / "home"]
+    theirs += [clone.parent / word for word in words] + [tmp_path / "home" / w for w in words]
+    theirs += [tmp_path / " ".join(words[:n]) for n in range(1, len(words))]
+    for folder in {folder for folder in theirs if folder not in (clone, *clone.parents)}:
+        (folder / ".venv").mkdir(parents=True, exist_ok=True)
+        (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
+        (folder / ".venv" / "thesis.txt").write_text("more", encoding="utf-8")
+
+    def beside():
+        return {
+            name: data
+            for name, data in contents(tmp_path).items()
+            if not (tmp_path / name).is_relative_to(clone)
+        }
+
+    before = beside()
+    assert len(before) > 4
+    code, said = make(clone, "test", "TESTS=tests/test_catalogue.py")
+    assert code == 0 and " passed" in said, said
+    assert (clone / ".venv" / "bin" / "python").exists()
+    assert beside() == before
+    assert make(clone, "clean")[0] == 0
+    assert not (clone / ".venv").exists()
+    assert beside() == before
+
+
+def test_a_folder_that_make_did_not_make_is_left_alone(make, tmp_path):
+    clone = tmp_path / "clone"
+    copy_of_the_tree(clone)
+    (clone / ".venv" / "photos").mkdir(parents=True)
+    (clone / ".venv" / "photos" / "1.jpg").write_bytes(b"a year ago")
+    before = contents(clone)
+    code, said = make(clone, "lint")
+    assert code != 0
+    assert ".venv was not made by make, so it is left as it is.\nRename or remove it" in said
+    assert make(clone, "clean")[0] == 0
+    assert contents(clone) == before
+
+
+def test_an_environment_that_was_cut_off_is_made_anew(make, tmp_path):
+    clone = tmp_path / "clone"
+    copy_of_the_tree(clone)
+    (clone / ".venv" / "lib").mkdir(parents=True)
+    (clone / ".venv" / "made-by-make").touch()
+    (clone / ".venv" / "lib" / "half.py").touch()
+    code, said = make(clone, ".venv/ready")
+    assert code == 0, said
+    assert (clone / ".venv" / "bin" / "python").exists()
+    assert not (clone / ".venv" / "lib" / "half.py").exists()
+    assert "Making" not in make(clone, ".venv/ready")[1]
+
+
+@pytest.mark.parametrize("stack", ["nonsense", "../../x", "pinned colab", ""])
+def test_an_unknown_stack_is_refused(make, stack):
+    code, said = make(Path(__file__).parent.parent, "-n", "test", f"STACK={stack}")
+    assert code != 0
+    assert f"STACK={stack} is unknown; take one of pinned colab oldest newest" in said
+
+
+def test_make_alone_lists_every_target(make):
+    code, said = make(Path(__file__).parent.parent)
+    assert code == 0
+    listed = [line.split()[1] for line in said.splitlines()]
+    assert {"lab", "test", "quick", "test-gpu", "notebooks", "lint", "clean"} <= set(listed)
