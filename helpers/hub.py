@@ -25,6 +25,8 @@ def resolve(profile: Profile) -> Profile:
     Nothing is downloaded. Raises Unavailable when something is gated, gone, misspelt or out of
     reach, and OSError when the disk has no room for it.
     """
+    from huggingface_hub.utils import enable_progress_bars
+
     base, data = profile.base_revision, profile.data_revision
     if profile.base == base_model.POCKET:
         base = f"sha256 {catalogue.shipped_sha256('pocket-llama/model.safetensors')}"
@@ -36,6 +38,7 @@ def resolve(profile: Profile) -> Profile:
         data = commit_of(profile.data, "dataset", data)
     if profile.disk_gb and not is_downloaded(profile.base):
         check_disk(int(profile.disk_gb * 1e9), cache_folder())
+        enable_progress_bars()  # `environment.start` turned them off; gigabytes are seen to arrive
     return replace(profile, base_revision=base, data_revision=data)
 
 

@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass, fields, replace
 from html import escape
 
+COUNTS = ("n_train", "n_test", "r", "max_length", "batch_size", "accumulation", "save_steps")
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -49,10 +51,24 @@ class Profile:
             raise ValueError(
                 f"compute_dtype {self.compute_dtype!r}: take float32, float16 or bfloat16"
             )
-        for name in ("n_train", "n_test", "r", "max_length", "batch_size", "accumulation"):
+        for name in COUNTS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} = {value!r}: it has to be a whole number, 1 or more")
+        for name in ("lora_alpha", "epochs", "learning_rate"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ValueError(f"{name} = {value!r}: it has to be a number above 0")
+        if self.n_train < self.batch_size:
+            raise ValueError(
+                f"n_train = {self.n_train} is less than one batch of {self.batch_size} items: take "
+                "more items, or a smaller batch_size"
+            )
+        targets = self.target_modules
+        if isinstance(targets, str) or not targets or not all(isinstance(t, str) for t in targets):
+            raise ValueError(
+                f'target_modules = {targets!r}: it has to be a list of names, such as ["q_proj"]'
+            )
 
     def _repr_html_(self):
         rows = [(f.name, getattr(self, f.name)) for f in fields(self)]

@@ -1,4 +1,4 @@
-"""Around a training run: its folder, its newest checkpoint, a live view with a stop, its record."""
+"""Around a training run: its folder, its newest whole checkpoint, a live view with a stop, its record."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 from helpers import BUILD
 from helpers.environment import device_name
 
+WHOLE = "whole.json"  # what marks a checkpoint as complete
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
 
 
@@ -27,18 +28,65 @@ def run_folder(lesson: str, settings: dict) -> Path:
 
 
 def newest_checkpoint(folder: Path) -> str | None:
-    """The checkpoint-N folder with the largest N that was written whole, or None to begin anew.
+    """The newest whole checkpoint-N in `folder`, to resume from, or None to start from step 0.
 
-    A checkpoint counts as whole once it holds trainer_state.json, which is written last.
+    Prints which one it takes, and which it leaves alone because of what `fault_of` finds.
     """
-    whole = [p.parent for p in Path(folder).glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda p: int(p.name.split("-")[1]))) if whole else None
+    found = {
+        int(p.name[11:]): p for p in Path(folder).glob("checkpoint-*") if p.name[11:].isdigit()
+    }
+    for step in sorted(found, reverse=True):
+        if fault := fault_of(found[step]):
+            print(f"{found[step].name} is left alone: {fault}.")
+        else:
+            print(f"Resuming from step {step}.")
+            return str(found[step])
+    if found:
+        print("No whole checkpoint is left: starting from step 0.")
+    return None
 
 
-def finish(folder: Path) -> None:
-    """Remove the checkpoints of a run that is done, so that running it again starts afresh."""
+def mark_whole(checkpoint: Path, record: dict) -> None:
+    """Write checkpoint/whole.json, after all else: each file's sha256, and the run's record so far."""
+    files = [path for path in sorted(Path(checkpoint).iterdir()) if path.name != WHOLE]
+    sums = {path.name: sha256_of(path) for path in files if path.is_file()}
+    write_json(Path(checkpoint) / WHOLE, {"sha256": sums, **record})
+
+
+def fault_of(checkpoint: Path) -> str | None:
+    """Why `checkpoint` cannot be resumed from, in a few words; None if it is as it was written."""
+    try:
+        sums = json.loads((Path(checkpoint) / WHOLE).read_text(encoding="utf-8"))["sha256"]
+    except FileNotFoundError:
+        return "it was cut off while it was written"
+    except (ValueError, KeyError):
+        return f"{WHOLE} is damaged"
+    for name, sha256 in sums.items():
+        path = Path(checkpoint) / name
+        if not path.exists():
+            return f"{name} is missing"
+        if sha256_of(path) != sha256:
+            return f"{name} is damaged"
+    return None
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run whose adapter is saved: the next run starts from step 0."""
     for checkpoint in Path(folder).glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value) -> None:
+    """Write `value` as JSON, whole or not at all: a run that is killed leaves the file of before."""
+    new = Path(path).with_suffix(".new")
+    new.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    new.replace(path)
 
 
 def tokens_per_second(trainer, n_steps: int = 3) -> float:
@@ -73,6 +121,10 @@ def has_live_frontend() -> bool:
     return any(os.environ.get(k) for k in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
 
 
+class AlreadyTrained(Exception):
+    """A run resumes at its last step. The trainer would go one step further."""
+
+
 class LiveView(TrainerCallback):
     """What a run looks like while it runs: loss, learning rate, seconds left, one guess, a stop.
 
@@ -83,7 +135,9 @@ class LiveView(TrainerCallback):
     interrupt, then ends the run and keeps what was learnt. The button needs a kernel that takes
     clicks while a cell runs (ipykernel 7 in JupyterLab; not Colab's), the interrupt does not.
     `history` is the record: one dict a logged step (step, loss, learning_rate, and guess where
-    one was made); `guesses` is {step: price}.
+    one was made); `guesses` is {step: price}. A step is also logged at each checkpoint, at the last
+    step and at a stop. Each checkpoint is marked whole, with the record so far, so that a resumed
+    run ends with the record of an unbroken one.
     """
 
     def __init__(self, guess=None, guess_every: int = 25, live: bool | None = None):
@@ -91,6 +145,7 @@ class LiveView(TrainerCallback):
         self.live = has_live_frontend() if live is None else live
         self.history, self.stopped, self.step, self.max_steps = [], False, 0, 0
         self.guesses = {}
+        self._quarter = 0  # of the run, printed last
 
     def __enter__(self):
         return self
@@ -100,7 +155,7 @@ class LiveView(TrainerCallback):
             self.stopped = True
         if self.stopped:
             print(f"Stopped at step {self.step} of {self.max_steps}; what was learnt is kept.")
-        return kind is KeyboardInterrupt
+        return kind in (KeyboardInterrupt, AlreadyTrained)
 
     def stop(self, _button=None):
         """End the run after the step under way."""
@@ -108,9 +163,14 @@ class LiveView(TrainerCallback):
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
         self.max_steps, self._first, self._start = state.max_steps, state.global_step, time.time()
-        self.stopped, self.step = False, state.global_step
-        self.history = [row for row in state.log_history if "loss" in row]
-        self._take_guess(model)
+        self.stopped, self.step, self.history, self.guesses = False, state.global_step, [], {}
+        if self.step:
+            self._restore(_checkpoint(args, state) / WHOLE)
+        else:
+            self._take_guess(model)
+        if self.step >= self.max_steps:
+            raise AlreadyTrained
+        self._quarter = 4 * self.step // self.max_steps
         if self.live:
             self._open()
 
@@ -119,7 +179,9 @@ class LiveView(TrainerCallback):
         if self.step % self.guess_every == 0:
             self._take_guess(model)
         if self.stopped:
-            control.should_training_stop = True
+            control.should_training_stop = control.should_save = True
+        if control.should_save or control.should_training_stop:
+            control.should_log = True
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "loss" not in (logs or {}):
@@ -128,13 +190,16 @@ class LiveView(TrainerCallback):
         if state.global_step in self.guesses:
             row["guess"] = self.guesses[state.global_step]
         self.history.append(row)
+        quarter = 4 * state.global_step // self.max_steps
         if self.live:
             self._draw(row)
-        elif (
-            state.global_step * 4 // self.max_steps
-            > (state.global_step - args.logging_steps) * 4 // self.max_steps
-        ):
+        elif quarter > self._quarter:
             print("   ".join(self._figures(row)))
+        self._quarter = quarter
+
+    def on_save(self, args, state, control, **kwargs):
+        record = {"history": self.history, "guesses": self.guesses}
+        mark_whole(_checkpoint(args, state), record)
 
     def on_train_end(self, args, state, control, **kwargs):
         if self.live:
@@ -150,7 +215,13 @@ class LiveView(TrainerCallback):
             "guesses": self.guesses,
             "stopped": self.stopped,
         }
-        Path(path).write_text(json.dumps(record, indent=1))
+        write_json(path, record)
+
+    def _restore(self, marked):
+        """Take up the record of the checkpoint that this run resumes from."""
+        record = json.loads(marked.read_text(encoding="utf-8"))
+        self.history = record["history"]
+        self.guesses = {int(step): price for step, price in record["guesses"].items()}
 
     def _take_guess(self, model):
         if self.guess is not None:
@@ -192,3 +263,7 @@ class LiveView(TrainerCallback):
         self._label.value = " · ".join([*self._figures(row), f"{seconds:.0f} s left"])
         data, metadata = png(*live_curve(self.history, self.guesses, self.max_steps))
         self._picture.update(data, metadata=metadata, raw=True)
+
+
+def _checkpoint(args, state) -> Path:
+    return Path(args.output_dir) / f"checkpoint-{state.global_step}"

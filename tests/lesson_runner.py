@@ -11,32 +11,38 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import links
 import nbformat
 import papermill
+import psutil
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 TESTS = Path(__file__).resolve().parent
 NOTEBOOKS = TESTS.parent / "notebooks"
+FAILED = TESTS.parent / "build" / "failed"  # what a lesson that failed leaves to look at
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 README_PICTURES = {"four_steps.png": "Four steps of one", "leaderboard.png": "Mean absolute error"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class LessonFailed(Exception):
-    """A cell of a lesson failed; the message names the lesson, the cell's source, the error."""
+    """A cell of a lesson failed; the message holds the cell's source and the whole traceback."""
 
 
 @dataclass
 class Run:
     notebook: NotebookNode
     seconds: float
-    peak_gb: float  # resident memory of the kernel at its highest, 10⁹ bytes
+    peak_gb: float  # resident memory of the kernel at its highest, 10⁹ bytes, looked at 20 times a second
     values: dict[str, float]  # what the expressions gave at the end
     reached: list[str]  # hosts that the lesson tried to reach
 
@@ -110,25 +116,22 @@ def text_of(cell) -> str:
 
 
 PROBE = """
-import json as _json, re as _re
+import json as _json
 _values = {{e: float(eval(e)) for e in {expressions!r}}}
-try:
-    _status = open("/proc/self/status").read()
-    _peak = int(_re.search(r"VmHWM:\\s+(\\d+)", _status)[1]) * 1024 / 1e9
-except FileNotFoundError:  # macOS: in bytes, and not less than the parent process held
-    import resource as _resource
-    _peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / 1e9
-open({path!r}, "w").write(_json.dumps(dict(values=_values, peak_gb=_peak)))
+with open({path!r}, "w", encoding="utf-8") as _file:
+    _json.dump(_values, _file)
 """
 
 
-def run(notebook, name: str, expressions: list[str] = (), env: dict | None = None) -> Run:
+def run(notebook, name: str, expressions=(), env=None, parameters=None) -> Run:
     """Execute `notebook` in a clean kernel, an empty folder, with no network.
 
-    Raises LessonFailed with the cell and its error.
+    expressions: evaluated after the last cell. env: more environment variables. parameters: what
+    papermill puts behind the lesson's knobs.
+    Raises LessonFailed; the executed notebook and the traceback are then in build/failed/.
     """
     notebook = copy.deepcopy(notebook)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, peak_of_the_kernel() as peak:
         scratch = Path(scratch)
         probe, network = scratch / "probe.json", scratch / "network.log"
         code = PROBE.format(expressions=list(expressions), path=str(probe))
@@ -143,30 +146,83 @@ def run(notebook, name: str, expressions: list[str] = (), env: dict | None = Non
             **(env or {}),
         }
         before = dict(os.environ)
-        os.environ.update(settings)
+        os.environ.update(settings)  # papermill takes no environment for the kernel
         start = time.perf_counter()
         try:
-            done = papermill.execute_notebook(
-                scratch / "in.ipynb",
-                scratch / "out.ipynb",
-                kernel_name="python3",
-                cwd=str(scratch / "empty"),
-                progress_bar=False,
-                execution_timeout=900,
-            )
+            with kept_if_it_fails(name, scratch / "out.ipynb"):
+                done = papermill.execute_notebook(
+                    scratch / "in.ipynb",
+                    scratch / "out.ipynb",
+                    parameters=parameters or {},
+                    kernel_name="python3",
+                    cwd=str(scratch / "empty"),
+                    progress_bar=False,
+                    execution_timeout=900,
+                )
         except PapermillExecutionError as error:
-            text = (
-                f"{name}, cell {error.cell_index}:\n{error.source}\n{error.ename}: {error.evalue}"
-            )
-            raise LessonFailed(text) from None
+            trace = without_colours("\n".join(error.traceback))
+            said = f"{name}, cell {error.cell_index}:\n{error.source}\n{trace}"
+            raise LessonFailed(f"{said}\nExecuted up to there: {FAILED / name}.ipynb") from None
+        except (DeadKernelError, CellTimeoutError) as error:
+            raise LessonFailed(f"{name}: {type(error).__name__}: {error}") from None
         finally:
             os.environ.clear()
             os.environ.update(before)
         seconds = time.perf_counter() - start
-        found = json.loads(probe.read_text())
-        reached = network.read_text().splitlines() if network.exists() else []
+        values = json.loads(probe.read_text(encoding="utf-8"))
+        reached = network.read_text(encoding="utf-8").splitlines() if network.exists() else []
     done.cells.pop()
-    return Run(done, seconds, found["peak_gb"], found["values"], reached)
+    return Run(done, seconds, peak[0], values, reached)
+
+
+@contextmanager
+def kept_if_it_fails(name: str, notebook: NotebookNode | Path):
+    """Around what runs or judges a lesson: on an error, write build/failed/NAME.ipynb and NAME.txt."""
+    for old in FAILED.glob(f"{name}.*"):
+        old.unlink()
+    try:
+        yield
+    except Exception:
+        FAILED.mkdir(parents=True, exist_ok=True)
+        if not isinstance(notebook, Path):
+            nbformat.write(notebook, FAILED / f"{name}.ipynb")
+        elif notebook.exists():
+            (FAILED / f"{name}.ipynb").write_bytes(notebook.read_bytes())
+        trace = without_colours(traceback.format_exc())
+        (FAILED / f"{name}.txt").write_text(trace, encoding="utf-8")
+        raise
+
+
+def without_colours(text: str) -> str:
+    """`text` without a terminal's escape sequences."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@contextmanager
+def peak_of_the_kernel():
+    """[the highest resident memory (10⁹ bytes) of the kernel that this process starts]."""
+    peak, over = [0.0], threading.Event()
+
+    def watch():
+        kernel = None
+        while not over.wait(0.05):
+            try:
+                if kernel is None:
+                    children = psutil.Process().children(recursive=True)
+                    kernels = [c for c in children if "ipykernel" in " ".join(c.cmdline())]
+                    kernel = kernels[-1] if kernels else None
+                else:
+                    peak[0] = max(peak[0], kernel.memory_info().rss / 1e9)
+            except psutil.Error:  # it has ended
+                kernel = None
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
@@ -233,3 +289,4 @@ if __name__ == "__main__":
         except LessonFailed as error:
             sys.exit(f"{error}\nNothing was written back for this lesson.")
         print(f"{Path(name).stem:28} {result.seconds:5.0f} s  {result.peak_gb:.2f} GB", flush=True)
+    links.write_readme(*links.address())

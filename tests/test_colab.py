@@ -14,6 +14,7 @@ from pathlib import Path
 import lesson_runner as runner
 import links
 import pytest
+from support import commit_of_the_tree
 from test_lessons import judge, prepared, report
 
 ROOT = runner.TESTS.parent
@@ -30,24 +31,11 @@ sys.path.insert(0, str(ROOT / "helpers"))
 import colab as setup  # noqa: E402  helpers/ is not installed in Colab, nor in its stack
 
 
-def git(*arguments, cwd):
-    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-    subprocess.run(["git", *who, *arguments], cwd=cwd, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """A file:// address of the repository with the working tree as it is now."""
     folder = tmp_path_factory.mktemp("repository")
-    names = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(["git", *names], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in listed.decode().split("\0")[:-1]:
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    git("init", "-q", "-b", "main", cwd=folder)
-    git("add", "-A", cwd=folder)
-    git("commit", "-qm", "as it is", cwd=folder)
+    commit_of_the_tree(folder)
     return folder.as_uri()
 
 
@@ -62,6 +50,7 @@ def as_colab_comes():
 
 
 @stack_colab
+@pytest.mark.lesson
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_lesson_from_an_empty_folder(path, repository, as_colab_comes, record_property):
     notebook, expected = prepared(path)
@@ -69,7 +58,8 @@ def test_lesson_from_an_empty_folder(path, repository, as_colab_comes, record_pr
         cell.source = links.stamp_cell(cell.source, repository, "main")
     run = runner.run(notebook, path.stem, list(expected), AS_IN_COLAB)
     report(record_property, run, path)
-    judge(run, path, expected)
+    with runner.kept_if_it_fails(path.stem, run.notebook):
+        judge(run, path, expected)
     assert runner.text_of(run.notebook.cells[1]) == (
         "Google Colab with the CPU: profile pocket. For a GPU: Runtime → Change runtime type.\n"
     )
@@ -81,18 +71,20 @@ def test_lesson_from_an_empty_folder(path, repository, as_colab_comes, record_pr
 def run_head(folder, url, env=AS_IN_COLAB, ref="main"):
     """Run the first cell alone in `folder`; a CompletedProcess."""
     source = links.stamp_cell(HEAD, url, ref)
-    (folder / "cell.py").write_text(source)
+    (folder / "cell.py").write_text(source, encoding="utf-8")
     return subprocess.run(
         [sys.executable, "cell.py"],
         cwd=folder,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=os.environ | env,
     )
 
 
 def test_elsewhere_the_first_cell_does_nothing(tmp_path):
-    (tmp_path / "cell.py").write_text(links.stamp_cell(HEAD, "file:///nowhere", "main"))
+    (tmp_path / "cell.py").write_text(
+        links.stamp_cell(HEAD, "file:///nowhere", "main"), encoding="utf-8"
+    )
     env = {k: v for k, v in os.environ.items() if k != "COLAB_RELEASE_TAG"}
     done = subprocess.run([sys.executable, "cell.py"], cwd=tmp_path, capture_output=True, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -129,7 +121,7 @@ def test_only_what_is_missing_is_asked_for(monkeypatch):
 
 def test_the_repositorys_address_is_the_same_everywhere():
     repo, ref = links.address()
-    texts = [links.README.read_text()]
+    texts = [links.README.read_text(encoding="utf-8")]
     texts += [cell.source for path in runner.LESSONS for cell in runner.read(path).cells]
     for text in texts:
         assert links.stamp(text, repo, ref) == text
@@ -175,10 +167,12 @@ def test_what_the_first_cell_installs_moves_nothing_else(name, python, tmp_path)
     """pip resolves it against Colab's own list, every other package held where it is."""
     if not (LISTS / name).exists():
         pytest.skip(f"no list of Colab's packages in {LISTS} (set COLAB_LISTS)")
-    lines = [line for line in (LISTS / name).read_text().splitlines() if "==" in line]
+    lines = [
+        line for line in (LISTS / name).read_text(encoding="utf-8").splitlines() if "==" in line
+    ]
     there = {n.lower().replace("_", "-"): v for n, v in (line.split("==") for line in lines)}
     kept = [f"{n}=={v}" for n, v in there.items() if n not in setup.MAY_MOVE]
-    (tmp_path / "constraints.txt").write_text("\n".join(kept))
+    (tmp_path / "constraints.txt").write_text("\n".join(kept), encoding="utf-8")
     stub_of_torch(tmp_path, there["torch"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setup, "installed", lambda package: there.get(package, "0"))
@@ -190,7 +184,7 @@ def test_what_the_first_cell_installs_moves_nothing_else(name, python, tmp_path)
     options += [f"--report={report}", f"--target={tmp_path}", f"--python-version={python}"]
     options += [*platforms, "--platform=manylinux2014_x86_64", f"--find-links={tmp_path}"]
     setup.pip("install", *options, "--constraint", str(tmp_path / "constraints.txt"), *wanted)
-    found = [item["metadata"] for item in json.loads(report.read_text())["install"]]
+    found = [item["metadata"] for item in json.loads(report.read_text(encoding="utf-8"))["install"]]
     found = {item["name"].lower().replace("_", "-"): item["version"] for item in found}
     moved = {package for package, version in found.items() if there.get(package) != version}
     assert moved and moved <= setup.MAY_MOVE

@@ -11,6 +11,7 @@ import pytest
 import torch
 from datasets import Dataset
 from huggingface_hub import constants
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
 from test_memory import nf4
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -105,6 +106,15 @@ def test_a_disk_too_small(our_hub):
         hub.resolve(on_the_hub(disk_gb=1e6))
 
 
+def test_a_download_is_seen_to_advance_and_nothing_else(our_hub):
+    disable_progress_bars()
+    hub.resolve(profiles.POCKET)
+    hub.resolve(on_the_hub())  # a profile that says nothing of its size
+    assert are_progress_bars_disabled()
+    hub.resolve(on_the_hub(disk_gb=1e-6))
+    assert not are_progress_bars_disabled()
+
+
 def test_a_token_is_used_and_never_shown(our_hub, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     profile = hub.resolve(on_the_hub())
@@ -114,7 +124,9 @@ def test_a_token_is_used_and_never_shown(our_hub, monkeypatch, tmp_path, capfd):
     except hub.Unavailable:
         shown = traceback.format_exc()
     training.LiveView(live=False).save(tmp_path / "run.json", profile)
-    shown += (tmp_path / "run.json").read_text() + str(profile) + profile._repr_html_()
+    shown += (
+        (tmp_path / "run.json").read_text(encoding="utf-8") + str(profile) + profile._repr_html_()
+    )
     shown += "".join(capfd.readouterr())
     assert "owner/gated is gated" in shown and COMMIT in shown
     assert TOKEN not in shown
@@ -150,7 +162,9 @@ def test_a_sharded_base_and_one_that_is_stored_in_4_bits(like_the_8b, tmp_path):
     model.config.quantization_config.bnb_4bit_compute_dtype = torch.bfloat16  # as the hub's copies
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    stored = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
+    stored = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))[
+        "quantization_config"
+    ]
     assert stored["bnb_4bit_compute_dtype"] == "bfloat16"
     again = base_model.load_base(str(tmp_path), quantization_config=nf4(torch.float32))
     matrix = again.model.layers[0].self_attn.q_proj
@@ -191,7 +205,7 @@ def test_a_run_is_recorded_with_what_it_ran_on(tmp_path):
     profile = hub.resolve(profiles.POCKET)
     view = training.LiveView(live=False)
     view.save(tmp_path / "run.json", profile)
-    record = json.loads((tmp_path / "run.json").read_text())
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert record["profile"] == json.loads(json.dumps(asdict(profile)))
     assert {"torch", "transformers", "peft", "trl", "bitsandbytes"} <= set(record["versions"])
     assert record["stopped"] is False

@@ -118,8 +118,8 @@ def label_mask(tokens: list[str], labels) -> None:
 def four_steps(n: dict) -> None:
     """Forward pass, loss, backward pass, optimization, with the numbers of one real step.
 
-    n: n_frozen, n_adapter (parameters), n_targets (modules), tokens (in the batch), loss_tokens,
-    answer, guess (strings), p_answer, loss, grad_A, grad_B (norms), learning_rate, move_B
+    n: n_frozen, n_adapter (parameters), n_targets (modules), target_names (of their kinds), tokens
+    (in the batch), loss_tokens, answer, guess (strings), p_answer, loss, grad_A, grad_B (norms), learning_rate, move_B
     (largest change of an entry of B), loss_after.
     """
     fig, ax = plt.subplots(figsize=(9, 4.4))
@@ -151,7 +151,9 @@ def four_steps(n: dict) -> None:
     ax.text(
         38, 31.5, f"frozen base, NF4\n{n['n_frozen']:,} weights", ha="center", va="center", size=8.5
     )
-    box(25.5, 12, 11, 14, "white", f"{n['n_targets']} target\nmodules\nq, k, v, o\n(frozen too)")
+    kinds = [name.removesuffix("_proj") for name in n["target_names"]]
+    kinds = "\n".join(", ".join(kinds[i : i + 4]) for i in range(0, len(kinds), 4))
+    box(25.5, 12, 11, 14, "white", f"{n['n_targets']} target\nmodules\n{kinds}\n(frozen too)")
     box(39.5, 12, 11, 14, ADAPTER, f"adapters\nA and B\n{n['n_adapter']:,}\nweights")
     box(
         64,
@@ -189,7 +191,8 @@ def four_steps(n: dict) -> None:
 
 def _loss_axis(ax, history, max_steps):
     steps = [row["step"] for row in history]
-    ax.plot(steps, [row["loss"] for row in history], color=TRAINING)
+    few = "." if len(steps) < 5 else None  # a line through one point shows nothing
+    ax.plot(steps, [row["loss"] for row in history], color=TRAINING, marker=few)
     ax.set(xlabel="step", ylabel="loss (nats a token)", xlim=(0, max_steps), ylim=(0, None))
 
 
@@ -212,7 +215,13 @@ def live_curve(history, guesses, max_steps):
 
 
 def run_record(history, guesses, price) -> None:
-    """A whole run: loss, learning rate, and the guess for one item against its price."""
+    """A whole run: loss, learning rate, and the guess for one item against its price.
+
+    Says so where there is nothing to draw: a run that was interrupted in its first step.
+    """
+    if not history:
+        print("Nothing to draw: the run was stopped before its first step ended.")
+        return
     n = history[-1]["step"]
     fig, (a, b, c) = plt.subplots(1, 3, figsize=(9.6, 2.7))
     _loss_axis(a, history, n)
@@ -222,7 +231,7 @@ def run_record(history, guesses, price) -> None:
     b.set(xlabel="step", ylabel="learning rate (× 10⁻³)", xlim=(0, n), ylim=(0, None))
     _guess_axis(c, guesses, n, price)
     first, last = history[0]["loss"], history[-1]["loss"]
-    a.set_title(f"The loss falls to {last:.2f}")
+    a.set_title(f"Loss from {first:.2f} to {last:.2f}")
     b.set_title("Down along a cosine")
     c.set_title(f"An item at ${price:.0f}")
     ends = list(guesses.values())
@@ -246,7 +255,7 @@ def movement(moved: dict[str, float], n_layers: int) -> None:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     fig.colorbar(image, label="‖change‖ / ‖weight‖ (%)")
-    ax.set_title("Only the four target modules act differently now")
+    ax.set_title("Only the target modules act differently now")
     named = ", ".join(f"{m} {100 * grid[:, j].mean():.0f} %" for j, m in enumerate(modules))
     show(fig, f"Relative change of each module's weight, mean over {n_layers} layers: {named}.")
 

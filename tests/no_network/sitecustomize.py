@@ -1,8 +1,12 @@
 """On PYTHONPATH of a kernel under test: a socket to anywhere but this machine is an error.
 
 pip is let through: in Colab the first cell of a lesson installs what Colab lacks.
+With COURSE_AVX512_BF16 = 1 or 0, bitsandbytes believes that it runs on a CPU that has AVX512-BF16
+(AMD Zen 4, Intel Sapphire Rapids and later), or that it does not.
 """
 
+import importlib.abc
+import importlib.util
 import os
 import socket
 import sys
@@ -13,7 +17,7 @@ LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
 
 def refuse(host):
     if LOG:  # a library may swallow the error; the test reads this file
-        with open(LOG, "a") as log:
+        with open(LOG, "a", encoding="utf-8") as log:
             log.write(f"{host}\n")
     raise OSError(f"network blocked in tests: a lesson tried to reach {host}")
 
@@ -44,3 +48,25 @@ def local_getaddrinfo(host, *args, **kwargs):
 if sys.orig_argv[1:3] != ["-m", "pip"]:
     socket.socket = LocalSocket
     socket.getaddrinfo = local_getaddrinfo
+
+
+class PlayedCPU(importlib.abc.MetaPathFinder):
+    """Replaces bitsandbytes.functional.has_avx512bf16 as soon as that module is loaded."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "bitsandbytes.functional":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def load_and_replace(module):
+            load(module)
+            module.has_avx512bf16 = lambda: os.environ["COURSE_AVX512_BF16"] == "1"
+
+        spec.loader.exec_module = load_and_replace
+        return spec
+
+
+if "COURSE_AVX512_BF16" in os.environ:
+    sys.meta_path.insert(0, PlayedCPU())
