@@ -71,6 +71,7 @@ def outcomes(tmp_path_factory):
     return {key: future.result() for key, future in futures.items()}
 
 
+@pytest.mark.lesson
 @pytest.mark.parametrize("cpu", CPUS, ids=CPUS.get)
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_the_imports_of_a_lesson_are_silent_and_reach_no_host(path, cpu, outcomes):
@@ -81,6 +82,7 @@ def test_the_imports_of_a_lesson_are_silent_and_reach_no_host(path, cpu, outcome
     assert bars_are_off == "True"
 
 
+@pytest.mark.lesson
 @pytest.mark.parametrize("cpu", CPUS, ids=CPUS.get)
 def test_without_start_first_such_a_cpu_would_fetch_code(cpu, outcomes):
     """The test above can fail: the CPU is played well, and the attempt would be seen."""
