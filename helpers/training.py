@@ -48,8 +48,8 @@ def newest_checkpoint(folder: Path) -> str | None:
 
 def mark_whole(checkpoint: Path, record: dict) -> None:
     """Write checkpoint/whole.json, after all else: each file's sha256, and the run's record so far."""
-    files = [path for path in sorted(Path(checkpoint).iterdir()) if path.name != WHOLE]
-    sums = {path.name: sha256_of(path) for path in files if path.is_file()}
+    files = [path for path in sorted(Path(checkpoint).iterdir()) if path.is_file()]
+    sums = {path.name: sha256_of(path) for path in files if path.stem != Path(WHOLE).stem}
     write_json(Path(checkpoint) / WHOLE, {"sha256": sums, **record})
 
 
@@ -57,9 +57,9 @@ def fault_of(checkpoint: Path) -> str | None:
     """Why `checkpoint` cannot be resumed from, in a few words; None if it is as it was written."""
     try:
         sums = json.loads((Path(checkpoint) / WHOLE).read_text(encoding="utf-8"))["sha256"]
-    except FileNotFoundError:
+    except OSError:
         return "it was cut off while it was written"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return f"{WHOLE} is damaged"
     for name, sha256 in sums.items():
         path = Path(checkpoint) / name

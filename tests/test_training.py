@@ -143,6 +143,16 @@ def test_a_torn_checkpoint_is_left_alone_and_the_one_before_it_taken(
     assert capsys.readouterr().out.endswith("No whole checkpoint is left: starting from step 0.\n")
 
 
+def test_what_a_kill_left_of_the_mark_is_in_nobodys_way(unbroken, tmp_path):
+    shutil.copytree(unbroken[0] / "checkpoint-6", tmp_path / "checkpoint-6")
+    (tmp_path / "checkpoint-6" / "whole.new").write_text("{", encoding="utf-8")
+    training.mark_whole(tmp_path / "checkpoint-6", {"history": [], "guesses": {}})
+    assert training.fault_of(tmp_path / "checkpoint-6") is None
+    (tmp_path / "checkpoint-9").write_bytes(b"a file, not a folder")
+    (tmp_path / "checkpoint-last").mkdir()
+    assert training.newest_checkpoint(tmp_path).endswith("checkpoint-6")
+
+
 KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1:2]
