@@ -19,11 +19,10 @@ endif
 
 # What each stack installs: the tested versions; what Colab comes with (the lessons' first cell adds
 # the rest, as it does there); the lowest versions that requirements.txt admits; the newest of all.
-NAMES := sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt
 PACKAGES_pinned := -r requirements.txt
 PACKAGES_colab := -r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt)
 PACKAGES_oldest := -r requirements.txt -c <(grep '^torch==' tests/stacks/pinned.txt)
-PACKAGES_newest := -r <($(NAMES)) --editable .
+PACKAGES_newest := -r <(sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt) --editable .
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
 # Nothing is compiled while it is installed: most of the 17,000 files are never imported. Python
@@ -66,7 +65,7 @@ lint: $(READY) ## check the style of the Python files, and that every imported p
 
 clean: ## remove what make installed and what runs wrote to build/ (trained adapters too)
 	@for env in .venv .venv-*; do \
-	  if [ -e "$$env/made-by-make" ]; then rm -rf "$$env"; fi; done
+	  if [ -e "$$env/$(notdir $(MARK))" ]; then rm -rf "$$env"; fi; done
 	@rm -rf build .pytest_cache .ruff_cache *.egg-info
 
 # The environment. An incomplete one has no `ready` and is made anew; a folder without our mark is

@@ -25,9 +25,15 @@ def checked(name: str, folder: Path = DATA) -> Path:
     restore = f"Restore it with: git checkout -- data/{name}   (or re-make it: make world)"
     if not path.exists():
         raise DamagedFile(f"data/{name} is missing. {restore}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != shipped_sha256(name, folder):
+    if sha256_of(path) != shipped_sha256(name, folder):
         raise DamagedFile(f"data/{name} is damaged: its sha256 is not the shipped one. {restore}")
     return path
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def shipped_sha256(name: str, folder: Path = DATA) -> str:

@@ -13,6 +13,7 @@ import torch
 from transformers import TrainerCallback
 
 from helpers import BUILD
+from helpers.catalogue import sha256_of
 from helpers.environment import device_name
 
 WHOLE = "whole.json"  # what marks a checkpoint as complete
@@ -74,12 +75,6 @@ def remove_checkpoints(folder: Path) -> None:
     """Remove the checkpoints of a run whose adapter is saved: the next run starts from step 0."""
     for checkpoint in Path(folder).glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 (hex) of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value) -> None:

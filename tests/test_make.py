@@ -35,14 +35,8 @@ def make(tmp_path):
 
     def run(folder, *arguments):
         command = ["make", f"PYTHON={sys.executable}", f"INSTALL='{install}'", *arguments]
-        left_out = (
-            "MAKEFLAGS",
-            "MAKELEVEL",
-            "MFLAGS",
-            "STACK",
-            "PYTEST_ADDOPTS",
-        )  # of our own make
-        env = {k: v for k, v in os.environ.items() if k not in left_out}
+        ours = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "STACK", "PYTEST_ADDOPTS")  # if make runs us
+        env = {k: v for k, v in os.environ.items() if k not in ours}
         done = subprocess.run(
             command,
             cwd=folder,

@@ -153,6 +153,14 @@ def test_what_a_kill_left_of_the_mark_is_in_nobodys_way(unbroken, tmp_path):
     assert training.newest_checkpoint(tmp_path).endswith("checkpoint-6")
 
 
+def test_the_newest_is_the_one_with_the_largest_number(unbroken, tmp_path):
+    for step in (50, 100, 200):
+        shutil.copytree(unbroken[0] / "checkpoint-6", tmp_path / f"checkpoint-{step}")
+    assert training.newest_checkpoint(tmp_path).endswith("checkpoint-200")
+    (tmp_path / "checkpoint-200" / "whole.json").unlink()  # cut off while it was written
+    assert training.newest_checkpoint(tmp_path).endswith("checkpoint-100")
+
+
 KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1:2]

@@ -119,8 +119,8 @@ def four_steps(n: dict) -> None:
     """Forward pass, loss, backward pass, optimization, with the numbers of one real step.
 
     n: n_frozen, n_adapter (parameters), n_targets (modules), target_names (of their kinds), tokens
-    (in the batch), loss_tokens, answer, guess (strings), p_answer, loss, grad_A, grad_B (norms), learning_rate, move_B
-    (largest change of an entry of B), loss_after.
+    (in the batch), loss_tokens, answer, guess (strings), p_answer, loss, grad_A, grad_B (norms),
+    learning_rate, move_B (largest change of an entry of B), loss_after.
     """
     fig, ax = plt.subplots(figsize=(9, 4.4))
     ax.set(xlim=(0, 90), ylim=(0, 44))
