@@ -1,5 +1,5 @@
-# make lab · make test · … : each sets up what it needs. `make` alone lists them.
-# Every path here is relative: the folder's own path may hold spaces, which make cannot quote.
+# make lab · make test · … : each target sets up what it needs. `make` alone lists them.
+# Every path is relative, because the folder's own path may contain spaces and make cannot quote them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -12,21 +12,22 @@ READY := $(VENV)/ready
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
-TESTS ?= $(if $(filter colab,$(STACK)),tests/test_colab.py,tests)
+TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
 ifneq ($(words $(filter $(STACKS),$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
 endif
 
-# What each stack installs: the tested versions; what Colab comes with (the lessons' first cell adds
-# the rest, as it does there); the lowest versions that requirements.txt admits; the newest of all.
+# What each stack installs. pinned: the tested versions. colab: what Colab comes with; the lessons'
+# first cell adds the rest, as it does there. oldest: the lowest versions that requirements.txt
+# admits. newest: the newest that exist.
 PACKAGES_pinned := -r requirements.txt
 PACKAGES_colab := -r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt)
 PACKAGES_oldest := -r requirements.txt -c <(grep '^torch==' tests/stacks/pinned.txt)
 PACKAGES_newest := -r <(sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt) --editable .
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
-# Nothing is compiled while it is installed: most of the 17,000 files are never imported. Python
-# keeps what it compiles later, even where the environment says otherwise.
+# Skip byte-compilation at install time: most of the 17,000 files are never imported. Unset
+# PYTHONDONTWRITEBYTECODE so that Python caches the files that are.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
@@ -34,32 +35,32 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-chec
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-lab: $(READY) ## open JupyterLab at lesson 01 (about two minutes the first time)
+lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
 	@cd notebooks && ../$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
 
 test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest: with those versions)
 	@STACK=$(STACK) $(BIN)/python -m pytest $(TESTS)
 
-quick: $(READY) ## run all tests but those that run lessons, two at a time (under a minute)
+quick: $(READY) ## run all tests except those that run lessons, two at a time (about a minute)
 	@STACK=$(STACK) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not lesson" $(TESTS)
 
-test-gpu: $(READY) ## measure lesson 08 on this machine's CUDA card (writes a 16 GB checkpoint)
+test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu
 
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
-	@$(BIN)/python tests/lesson_runner.py $(LESSONS)
+	@$(BIN)/python tests/tools/run_lessons.py $(LESSONS)
 
 world: $(READY) ## make the pocket world again: catalogue, then base model (about an hour)
 	@$(BIN)/python data/make_catalogue.py
 	@$(BIN)/python data/make_base.py
 
-links: $(READY) ## write the repository's address into badges and first cells: REPO=owner/name [REF=main]
-	@$(BIN)/python tests/links.py "$(REPO)" "$(REF)"
+links: $(READY) ## write what README and lessons share; set the address with REPO=owner/name [REF=branch]
+	@$(BIN)/python tests/tools/links.py "$(REPO)" "$(REF)"
 
 bench: $(READY) ## measure the budgets on this machine
-	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/tools/bench.py
 
-lint: $(READY) ## check the style of the Python files, and that every imported package is declared
+lint: $(READY) ## check the style of the code, and that every imported package is declared
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/deptry . --config tests/deptry.toml
 
@@ -68,8 +69,8 @@ clean: ## remove what make installed and what runs wrote to build/ (trained adap
 	  if [ -e "$$env/$(notdir $(MARK))" ]; then rm -rf "$$env"; fi; done
 	@rm -rf build .pytest_cache .ruff_cache *.egg-info
 
-# The environment. An incomplete one has no `ready` and is made anew; a folder without our mark is
-# somebody else's and is left alone. Each stack names its pip: an old one takes twice as long.
+# The environment. An incomplete one has no `ready` and is made again. A folder without our mark is
+# somebody else's and is left alone. Each stack names its pip: an old pip takes twice as long.
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)."; \
@@ -82,7 +83,7 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	  "$(PYTHON)" -m venv $(VENV) || { \
 	  echo "Could not make $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }; }
 	@rm -f $@
-# A pip that is told where to find wheels (PIP_FIND_LINKS) has its own torch.
+# With PIP_FIND_LINKS set, pip already knows where to find a torch.
 	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -z "$$PIP_FIND_LINKS" ] && ! command -v nvidia-smi >/dev/null; then \
 	  echo "Installing torch for the CPU …"; \
 	  $(INSTALL) torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \

@@ -231,13 +231,11 @@ def to_jsonl(rows):
 
 
 def write_sums(folder=HERE):
-    """Put the sha256 of every shipped file into data/README.md, where the helpers look for it."""
+    """Write the sha256 of every shipped file into SHA256SUMS, where the helpers look for it."""
     files = [*folder.glob("*.jsonl"), *folder.glob("pocket-llama/*")]
     names = sorted(path.relative_to(folder).as_posix() for path in files)
     sums = "".join(f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names)
-    readme = folder / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition("```sha256\n")
-    readme.write_text(f"{before}```sha256\n{sums}```{rest.partition('```')[2]}", encoding="utf-8")
+    (folder / "SHA256SUMS").write_bytes(sums.encode())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 from helpers import DATA
@@ -17,7 +16,7 @@ class DamagedFile(OSError):
 
 
 def checked(name: str, folder: Path = DATA) -> Path:
-    """The path of the shipped file `name`, after comparing it with its sha256 in data/README.md.
+    """The path of the shipped file `name`, after comparing it with its sha256 in data/SHA256SUMS.
 
     Raises DamagedFile when it is missing, differs, or has no sha256 there.
     """
@@ -37,15 +36,17 @@ def sha256_of(path: Path) -> str:
 
 
 def shipped_sha256(name: str, folder: Path = DATA) -> str:
-    """The sha256 (hex) that data/README.md gives for the shipped file `name`.
+    """The sha256 (hex) that data/SHA256SUMS gives for the shipped file `name`.
 
     Raises DamagedFile when it has none.
     """
-    text = (folder / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^([0-9a-f]{{64}})  {re.escape(name)}$", text, re.MULTILINE)
-    if not found:
-        raise DamagedFile(f"data/README.md has no sha256 for {name}. Restore data/README.md first.")
-    return found[1]
+    sums = folder / "SHA256SUMS"  # as `sha256sum` writes it: hex, two spaces, name
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    known = {line[66:]: line[:64] for line in lines}
+    if name not in known:
+        restore = "Restore it with: git checkout -- data/SHA256SUMS"
+        raise DamagedFile(f"data/SHA256SUMS has no line for {name}. {restore}")
+    return known[name]
 
 
 def load(split: str, source: str = POCKET, revision: str | None = None, folder: Path = DATA):

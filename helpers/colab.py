@@ -1,7 +1,9 @@
 """What the first cell of a lesson runs in Google Colab once it has fetched the course.
 
-Adds what Colab lacks and moves nothing else: every other installed package is a constraint, so
-that pip stops with a sentence rather than exchange one of them. No restart, and safe to run twice.
+It installs trl and bitsandbytes, moves datasets and pyarrow to newer versions, and uninstalls
+Colab's old torchao, which peft refuses to work beside. Every other installed package is a constraint
+for pip: rather than change one of them, pip stops with a message. No restart is needed, and running
+it again installs nothing again.
 """
 
 import subprocess
@@ -14,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 COURSE = Path(__file__).resolve().parent.parent
-ADDED = ("trl", "bitsandbytes", "datasets")  # their ranges stand in requirements.txt
-MAY_MOVE = {*ADDED, "pyarrow"}  # datasets 4.7 and later wants a newer one than Colab's
-RETRY = "Runtime → Disconnect and delete runtime, then Runtime → Run all, starts afresh."
+ADDED = ("trl", "bitsandbytes", "datasets")  # their ranges are in requirements.txt
+MAY_MOVE = {*ADDED, "pyarrow"}  # datasets 4.7 and later need a newer one than Colab's
+START_AFRESH = "To start afresh: Runtime → Disconnect and delete runtime, then Runtime → Run all."
 
 
 def requirements() -> list[Requirement]:
@@ -27,7 +29,7 @@ def requirements() -> list[Requirement]:
 
 
 def missing() -> list[str]:
-    """What pip has to add, as requirements: those of ADDED that are absent or out of range."""
+    """The requirements that pip has to install: those of ADDED that are absent or out of range."""
     added = [r for r in requirements() if r.name in ADDED]
     return [str(r) for r in added if not r.specifier.contains(installed(r.name))]
 
@@ -41,25 +43,25 @@ def installed(name: str) -> str:
 
 
 def others() -> list[str]:
-    """name==version of every installed package that has to stay as it is."""
+    """One name==version for each installed package that has to stay as it is."""
     pins = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     return sorted(f"{n}=={v}" for n, v in pins.items() if n.lower() not in MAY_MOVE)
 
 
 def pip(*arguments: str) -> None:
-    """Run pip; raises RuntimeError with its last words and what to do."""
+    """Run pip. Raises RuntimeError with the last line of its output and what to do."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         raise RuntimeError(
-            f"pip could not do `{' '.join(arguments[:2])} …`: {said[-1]}\n{RETRY} If it fails again, "
-            "Colab has moved on: the course's repository says which version works."
+            f"`pip {arguments[0]}` failed: {said[-1]}\n{START_AFRESH} If it fails again, Colab's "
+            "packages have changed since this course was tested: please open an issue on GitHub."
         )
 
 
 def prepare() -> None:
-    """Make `helpers` importable and the packages complete; no more than is needed."""
+    """Make `helpers` importable, and install what is missing."""
     if str(COURSE) not in sys.path:
         sys.path.insert(0, str(COURSE))
     if add := missing():
@@ -70,22 +72,22 @@ def prepare() -> None:
             pip("install", "--quiet", *add, "--constraint", constraints.name)
         if early:
             raise RuntimeError(
-                f"{' and '.join(early)} had been imported before this cell ran and changed under it: "
-                "Runtime → Restart session, then Runtime → Run all. Nothing is installed again."
+                f"{' and '.join(early)} had been imported before this cell installed a newer version: "
+                "choose Runtime → Restart session, then Runtime → Run all."
             )
-    # peft refuses to add LoRA beside an old torchao
+    # beside an older torchao, peft refuses to add LoRA
     if Version("0") < Version(installed("torchao")) < Version("0.16"):
         pip("uninstall", "--quiet", "--yes", "torchao")
 
 
 def main() -> None:
+    """Prepare this machine, and print which one it is and how lesson 8 will run on it."""
     prepare()
-    from helpers import profiles
-    from helpers.environment import device_name
+    from helpers import environment, profiles
 
     profile = profiles.choose()
-    line = f"Google Colab with {device_name()}: profile {profile.name}."
-    if profile.name == "pocket" and profiles.gpu() is None:
+    line = f"Google Colab with {environment.device_name()}: profile {profile.name}."
+    if profile.name == "pocket" and environment.card() is None:
         line += " For a GPU: Runtime → Change runtime type."
     print(line)
 

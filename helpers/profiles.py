@@ -1,26 +1,29 @@
-"""Where a lesson runs, and what fits there: `pocket`, `colab-t4`, `colab-l4`, `colab-a100`.
+"""Where lesson 8 runs, and with which settings: `pocket`, `colab-t4`, `colab-l4`, `colab-a100`.
 
-A profile is nothing but numbers and names. The lesson writes them into LoraConfig, SFTConfig and
-BitsAndBytesConfig in the open. What no GPU of ours has measured is marked "estimated".
+A profile is numbers and names only; the lesson writes them into LoraConfig, SFTConfig and
+BitsAndBytesConfig itself. Each profile is written out whole: a change of one changes no other.
 """
 
-import os
 from dataclasses import dataclass, fields, replace
 from html import escape
 
+from helpers import environment
+
+SHOWN = ("n_train", "n_test", "r", "lora_alpha", "target_modules", "compute_dtype")
 COUNTS = ("n_train", "n_test", "r", "max_length", "batch_size", "accumulation", "save_steps")
+ESTIMATED = ("ram_gb", "disk_gb", "minutes")  # on a GPU: not measured on one yet
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One way to run lesson 08. Sizes: GB = 10⁹ bytes, GiB = 2³⁰ bytes."""
+    """One way to run lesson 8. Sizes: GB = 10⁹ bytes, GiB = 2³⁰ bytes."""
 
     name: str
     # what is trained, on what
-    base: str  # "pocket-llama", a hub name, or a folder
-    base_revision: str | None  # branch, tag or commit of the hub's model; None: the newest
+    base: str  # "pocket-llama", a name on the hub, or a folder
+    base_revision: str | None  # branch, tag or commit on the hub; None: the newest
     licence: str  # of the base's weights
-    data: str  # "pocket", a hub name, or a folder
+    data: str  # "pocket", a name on the hub, or a folder
     data_revision: str | None
     n_train: int  # items
     n_test: int  # items scored before and after
@@ -49,7 +52,7 @@ class Profile:
     def __post_init__(self):
         if self.compute_dtype not in ("float32", "float16", "bfloat16"):
             raise ValueError(
-                f"compute_dtype {self.compute_dtype!r}: take float32, float16 or bfloat16"
+                f"compute_dtype = {self.compute_dtype!r}: it has to be float32, float16 or bfloat16"
             )
         for name in COUNTS:
             value = getattr(self, name)
@@ -61,8 +64,8 @@ class Profile:
                 raise ValueError(f"{name} = {value!r}: it has to be a number above 0")
         if self.n_train < self.batch_size:
             raise ValueError(
-                f"n_train = {self.n_train} is less than one batch of {self.batch_size} items: take "
-                "more items, or a smaller batch_size"
+                f"n_train = {self.n_train} is less than one batch of {self.batch_size} items: use "
+                "more items or a smaller batch_size"
             )
         targets = self.target_modules
         if isinstance(targets, str) or not targets or not all(isinstance(t, str) for t in targets):
@@ -71,12 +74,19 @@ class Profile:
             )
 
     def _repr_html_(self):
-        rows = [(f.name, getattr(self, f.name)) for f in fields(self)]
-        cells = "".join(
-            f"<tr><td>{name}</td><td>{escape(', '.join(v) if isinstance(v, tuple) else str(v))}</td></tr>"
-            for name, v in rows
+        shown = {
+            "base": f"{self.base} ({_short(self.base_revision)})",
+            "data": f"{self.data} ({_short(self.data_revision)})",
+        }
+        shown |= {name: _text(getattr(self, name)) for name in SHOWN}
+        shown["batch_size × accumulation"] = f"{self.batch_size} × {self.accumulation}"
+        shown |= {name: _text(getattr(self, name)) for name in ("epochs", "learning_rate")}
+        said = " ".join(shown).replace(" × ", " ").split() + ["base_revision", "data_revision"]
+        rest = {f.name: _text(getattr(self, f.name)) for f in fields(self) if f.name not in said}
+        return (
+            f"{_table(shown)}<details><summary>The other {len(rest)} fields</summary>"
+            f"{_table(rest)}</details>"
         )
-        return f"<table>{cells}</table>"
 
 
 POCKET = Profile(
@@ -90,14 +100,14 @@ POCKET = Profile(
     n_test=1000,
     r=32,
     lora_alpha=64,
-    lora_dropout=0.0,  # so short a run does not overfit; with 0.1 it learnt more slowly
+    lora_dropout=0.0,  # one epoch does not overfit; with 0.1 the adapters learned more slowly
     target_modules=("q_proj", "k_proj", "v_proj", "o_proj"),
     compute_dtype="float32",
     max_length=182,
     batch_size=16,
     accumulation=1,
     epochs=1,
-    learning_rate=1.2e-3,  # a small model bears more than the 1e-4 of an 8B
+    learning_rate=1.2e-3,  # a small model can take larger steps than an 8B, which gets 1e-4
     optim="adamw_torch",
     gradient_checkpointing=False,
     save_steps=100,
@@ -106,18 +116,29 @@ POCKET = Profile(
     disk_gb=0,
     minutes=2,
 )
-T4 = replace(
-    POCKET,
+
+# Nothing below has been measured on a GPU yet. n_train is chosen so that a run takes about half an
+# hour. minutes is an estimate: n_train items of 110 tokens at 400 (T4), 750 (L4) or 1,950 (A100)
+# tokens a second, a quarter more for padding, and 6 minutes to download 5.8 GB, load it and score the
+# test items twice. ram_gb is an estimate too: the weights pass through memory on the way to the card.
+T4 = Profile(
     name="colab-t4",
-    base="unsloth/Meta-Llama-3.1-8B-bnb-4bit",  # ungated; already in NF4 with double quantization
+    base="unsloth/Meta-Llama-3.1-8B-bnb-4bit",  # no gate; already in NF4 with double quantization
+    base_revision=None,
     licence="Llama 3.1 Community License",
     data="ed-donner/items_prompts_lite",
-    n_train=4000,  # estimated: what a T4 manages in about half an hour; 20000 is all
+    data_revision=None,
+    n_train=4000,  # of 20,000
     n_test=250,  # as in the lectures' table
+    r=32,
+    lora_alpha=64,
     lora_dropout=0.1,
-    compute_dtype="float16",  # a T4 has no bf16 hardware
+    target_modules=("q_proj", "k_proj", "v_proj", "o_proj"),
+    compute_dtype="float16",  # a T4 has no bfloat16 hardware
+    max_length=182,
     batch_size=4,
     accumulation=4,
+    epochs=1,
     learning_rate=1e-4,
     optim="paged_adamw_32bit",  # its state may move to RAM when the card is full
     gradient_checkpointing=True,
@@ -125,54 +146,89 @@ T4 = replace(
     gpu_gib=13.5,
     ram_gb=8,
     disk_gb=7,
-    minutes=30,
+    minutes=29,
 )
-L4 = replace(
-    T4,
+L4 = Profile(
     name="colab-l4",
+    base="unsloth/Meta-Llama-3.1-8B-bnb-4bit",
+    base_revision=None,
+    licence="Llama 3.1 Community License",
+    data="ed-donner/items_prompts_lite",
+    data_revision=None,
     n_train=10_000,
+    n_test=250,
+    r=32,
+    lora_alpha=64,
+    lora_dropout=0.1,
+    target_modules=("q_proj", "k_proj", "v_proj", "o_proj"),
     compute_dtype="bfloat16",
+    max_length=182,
     batch_size=8,
     accumulation=2,
+    epochs=1,
+    learning_rate=1e-4,
+    optim="paged_adamw_32bit",
+    gradient_checkpointing=True,
+    save_steps=50,
     gpu_gib=21,
+    ram_gb=8,
+    disk_gb=7,
+    minutes=37,
 )
-A100 = replace(
-    L4,
+A100 = Profile(
     name="colab-a100",
-    n_train=20_000,
+    base="unsloth/Meta-Llama-3.1-8B-bnb-4bit",
+    base_revision=None,
+    licence="Llama 3.1 Community License",
+    data="ed-donner/items_prompts_lite",
+    data_revision=None,
+    n_train=20_000,  # all of them
+    n_test=250,
+    r=32,
+    lora_alpha=64,
+    lora_dropout=0.1,
+    target_modules=("q_proj", "k_proj", "v_proj", "o_proj"),
+    compute_dtype="bfloat16",
+    max_length=182,
     batch_size=16,
     accumulation=1,
+    epochs=1,
+    learning_rate=1e-4,
+    optim="paged_adamw_32bit",
     gradient_checkpointing=False,
+    save_steps=100,
     gpu_gib=38,
+    ram_gb=8,
+    disk_gb=7,
+    minutes=30,
 )
 PROFILES = {profile.name: profile for profile in (POCKET, T4, L4, A100)}
 
 
 def differences():
-    """The fields in which the profiles differ, a `pandas.DataFrame` with a column a profile."""
+    """Where the profiles differ: a `pandas.DataFrame` of text, a row a field, a column a profile.
+
+    "about" marks what is estimated.
+    """
     import pandas as pd
 
-    table = pd.DataFrame({name: vars(profile) for name, profile in PROFILES.items()})
-    table = table.drop(index="name").astype(str)
+    names = [field.name for field in fields(Profile) if field.name != "name"]
+    columns = {}
+    for profile in PROFILES.values():
+        about = ESTIMATED if profile.gpu_gib else ()
+        columns[profile.name] = [
+            f"{'about ' if name in about else ''}{_text(getattr(profile, name))}" for name in names
+        ]
+    table = pd.DataFrame(columns, index=names)
     return table[table.nunique(axis=1) > 1]
 
 
-def gpu() -> tuple[str, float, tuple[int, int]] | None:
-    """This machine's first CUDA card as (name, GiB, compute capability), or None."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return None
-    card = torch.cuda.get_device_properties(0)
-    return card.name, card.total_memory / 2**30, (card.major, card.minor)
-
-
 def auto(card=None, colab: bool = False) -> Profile:
-    """The profile for `card` (as `gpu` gives it). Outside Colab always `pocket`: nothing is
-    downloaded that nobody asked for.
+    """The profile for `card` (as `environment.card` gives it).
 
-    Capability 8 and later computes in bfloat16; before that `torch.cuda.is_bf16_supported`
-    says yes to a slow emulation, so it is not asked.
+    Outside Colab it is always `pocket`: gigabytes are downloaded only when someone asks for them.
+    Capability 8 and later computes in bfloat16. `torch.cuda.is_bf16_supported` is not used: on older
+    cards it says yes to a slow emulation.
     """
     if card is None or not colab:
         return POCKET
@@ -181,36 +237,63 @@ def auto(card=None, colab: bool = False) -> Profile:
         return POCKET
     if capability < (8, 0):
         return T4
-    return A100 if gib >= A100.gpu_gib else L4 if gib >= L4.gpu_gib else _with_bf16(T4)
+    with_bf16 = replace(T4, compute_dtype="bfloat16")
+    return A100 if gib >= A100.gpu_gib else L4 if gib >= L4.gpu_gib else with_bf16
 
 
 def choose(name: str = "auto", **changes) -> Profile:
-    """The profile called `name`, with `changes` to its fields; "auto" goes by what is there.
+    """The profile called `name`, with `changes` to its fields; "auto" picks it by the machine.
 
-    Raises ValueError for an unknown name, an unknown field, or a value that cannot be, and for a
-    profile that asks for a GPU where none is.
+    Raises ValueError for an unknown name, an unknown field or an impossible value, and for a profile
+    that needs a GPU on a machine without one.
     """
-    card = gpu()
+    card = environment.card()
     if name == "auto":
-        profile = auto(card, "COLAB_RELEASE_TAG" in os.environ)
+        profile = auto(card, environment.in_colab())
     elif name in PROFILES:
         profile = PROFILES[name]
     else:
-        raise ValueError(f"profile {name!r} is unknown; take auto, {', '.join(PROFILES)}")
+        known = ", ".join(f'"{known}"' for known in ("auto", *PROFILES))
+        raise ValueError(f"profile_name = {name!r} is unknown: it has to be one of {known}")
     known = [field.name for field in fields(Profile)]
     unknown = [change for change in changes if change not in known]
     if unknown:
-        raise ValueError(f"a profile has no {', '.join(unknown)}; it has {', '.join(known)}")
+        raise ValueError(
+            f"changes: a profile has no field {', '.join(unknown)}; it has {', '.join(known)}"
+        )
     profile = replace(profile, **changes)
     if profile.gpu_gib and card is None:
         raise ValueError(
             f"profile {profile.name} needs a GPU with {profile.gpu_gib:.0f} GiB and this machine has "
-            'none. In Colab: Runtime → Change runtime type → T4 GPU. Here: PROFILE = "pocket"'
+            "none. In Colab: Runtime → Change runtime type → T4 GPU. Without a GPU: "
+            'profile_name = "pocket"'
         )
     if profile.compute_dtype == "bfloat16" and card is not None and card[2] < (8, 0):
-        raise ValueError(f'{card[0]} has no bfloat16 hardware: take compute_dtype="float16"')
+        raise ValueError(
+            f'{card[0]} has no bfloat16 hardware: use changes = {{"compute_dtype": "float16"}}'
+        )
     return profile
 
 
-def _with_bf16(profile):
-    return replace(profile, compute_dtype="bfloat16")
+def _text(value) -> str:
+    """A field's value as a learner reads it."""
+    if value is None:
+        return "the newest"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _short(revision: str | None) -> str:
+    """A revision with its long hash cut to 10 digits, as in "sha256 0123456789"."""
+    words = _text(revision).split(" ")
+    return " ".join([*words[:-1], words[-1][:10] if len(words[-1]) >= 40 else words[-1]])
+
+
+def _table(rows: dict[str, str]) -> str:
+    cells = "".join(
+        f"<tr><td>{name}</td><td>{escape(text)}</td></tr>" for name, text in rows.items()
+    )
+    return f"<table>{cells}</table>"

@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from helpers import catalogue
+
+NOISE = 0.18  # width of log(price / true price) in the pocket world, from data/make_catalogue.py
+LOWEST, HIGHEST = 1, 999  # dollars; a price outside was drawn again
+
 GREEN_DOLLARS, GREEN_SHARE = 40, 0.20  # a hit, in the lectures' colours: either is enough
 
 
@@ -20,9 +25,9 @@ def hits(guesses: np.ndarray, prices: np.ndarray) -> float:
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The bootstrap interval of the mean of `values`, seeded.
+    """The bootstrap interval of the mean of `values`; the same values give the same interval.
 
-    Give it the differences of two models' errors on the same items to compare the two.
+    To compare two models, give it the differences of their errors on the same items.
     """
     from scipy.stats import bootstrap
 
@@ -34,18 +39,34 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def noise_floor(items) -> float:
-    """The mean error ($) of the true price as a guess; nan where the items do not hold it."""
+    """The mean error ($) on `items` that no model beats except by luck; nan where the true price is not known.
+
+    It is the error of `best_guesses`. The true price itself is a slightly worse guess.
+    """
     if "true_price" not in items.column_names:
         return float("nan")
-    asked = [float(completion) for completion in items["completion"]]
-    return float(absolute_errors(items["true_price"], asked).mean())
+    return float(absolute_errors(best_guesses(items["true_price"]), catalogue.prices(items)).mean())
+
+
+def best_guesses(true_prices) -> np.ndarray:
+    """The guesses ($) with the least absolute error for whoever knows each true price, shape (N,).
+
+    A price of the pocket world is the true price times log-normal noise, in whole dollars, and is
+    drawn again outside $1 to $999. The best guess is the median of what is left: near $999 it is
+    below the true price.
+    """
+    from scipy.special import ndtr, ndtri
+
+    true_prices = np.asarray(true_prices, float)
+    low, high = (ndtr(np.log(edge / true_prices) / NOISE) for edge in (LOWEST - 0.5, HIGHEST + 0.5))
+    return np.round(true_prices * np.exp(NOISE * ndtri((low + high) / 2)))
 
 
 def baselines(train: tuple[list[str], np.ndarray], test: list[str]) -> dict[str, np.ndarray]:
-    """Guesses for the descriptions `test` by models that no language model should lose to.
+    """Guesses for the descriptions `test` by simple models that a language model should beat.
 
     train: (descriptions, prices in dollars). The constant is the median, the best constant for
-    absolute error; the others learn log price from the words that a description holds.
+    absolute error. The others learn the log of the price from the words in a description.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
     from sklearn.feature_extraction.text import CountVectorizer

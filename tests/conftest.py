@@ -4,10 +4,6 @@ The card, if there is one, is hidden from all tests but those of `make test-gpu`
 """
 
 import os
-import sys
-from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "data")]
 
 
 def pytest_configure(config):

@@ -1,10 +1,141 @@
-"""What several test files need: a copy of the course, and git in it."""
+"""What several test files share: a copy of the course with git in it, small models, one trainer."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
+from transformers import LlamaConfig, Qwen3Config
+
+from helpers import counting
+
 ROOT = Path(__file__).resolve().parent.parent
+
+ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
+LLAMA = counting.llama_3_1_8b()
+LLAMA_3B = LlamaConfig(  # Llama 3.2 3B: 3,212,749,824 parameters
+    vocab_size=128256,
+    hidden_size=3072,
+    intermediate_size=8192,
+    num_hidden_layers=28,
+    num_attention_heads=24,
+    num_key_value_heads=8,
+    head_dim=128,
+    tie_word_embeddings=True,
+)
+QWEN3 = Qwen3Config(  # 0.6B: queries twice as wide as the model
+    vocab_size=151936,
+    hidden_size=1024,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    num_key_value_heads=8,
+    head_dim=128,
+    intermediate_size=3072,
+    tie_word_embeddings=True,
+)
+SMALL = LlamaConfig(  # builds and trains in a second
+    vocab_size=1000,
+    hidden_size=256,
+    intermediate_size=832,
+    num_hidden_layers=3,
+    num_attention_heads=8,
+    num_key_value_heads=2,
+    max_position_embeddings=512,
+    tie_word_embeddings=False,
+)
+TOY_8B = LlamaConfig(  # the 8B's modules at toy width, with Pocket Llama's vocabulary
+    vocab_size=2112,
+    hidden_size=64,
+    intermediate_size=192,
+    num_hidden_layers=32,
+    num_attention_heads=8,
+    num_key_value_heads=2,
+    tie_word_embeddings=False,
+)
+
+
+def nf4(dtype="float32"):
+    """The course's BitsAndBytesConfig: NF4 with double quantization, computing in `dtype`."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def digits_in_groups_of(size, tokenizer):
+    """A copy of `tokenizer` that splits numbers into groups of `size` digits; 1: as Qwen 3 does."""
+    import copy
+
+    from tokenizers import Regex
+    from tokenizers.pre_tokenizers import Sequence, Split
+
+    tokenizer = copy.deepcopy(tokenizer)
+    backend = tokenizer.backend_tokenizer
+    groups = Split(Regex(rf"\d{{1,{size}}}"), behavior="isolated")
+    backend.pre_tokenizer = Sequence([groups, backend.pre_tokenizer])
+    return tokenizer
+
+
+def make_trainer(model, items, folder, *, lora, tokenizer=None, callbacks=(), **settings):
+    """An SFTTrainer as lesson 8 sets it up, with adapters in 32 bits, that prints nothing.
+
+    model: a loaded base, or the name of one to load without quantization.
+    items: a data set with the columns prompt and completion; others are left out.
+    lora: what LoraConfig takes, as a dict. tokenizer: Pocket Llama's if None.
+    settings: what SFTConfig takes, above the defaults here: one seed, on the CPU unless
+        use_cpu=False, no checkpoints unless save_steps is given.
+    """
+    import torch
+    from peft import LoraConfig
+    from transformers import PrinterCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from helpers import base_model
+
+    torch.manual_seed(0)  # of the adapters
+    defaults = dict(
+        bf16=False,
+        use_cpu=True,
+        gradient_checkpointing=False,
+        save_strategy="steps" if "save_steps" in settings else "no",
+        logging_steps=1,
+        disable_tqdm=True,
+        report_to="none",
+        seed=0,
+    )
+    trainer = SFTTrainer(
+        model=base_model.load_base(model) if isinstance(model, str) else model,
+        args=SFTConfig(output_dir=str(folder), **(defaults | settings)),
+        train_dataset=items.select_columns(["prompt", "completion"]),
+        processing_class=tokenizer or base_model.load_tokenizer(base_model.POCKET),
+        peft_config=LoraConfig(task_type="CAUSAL_LM", **lora),
+        callbacks=list(callbacks),
+    )
+    for p in trainer.model.parameters():
+        p.data = p.data.float() if p.requires_grad else p.data
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def peft_count(config, r, target_modules):
+    """The weights that peft trains on the model of `config`, counted on the meta device."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, GPT2Config
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    lora = LoraConfig(
+        r=r,
+        target_modules=target_modules,
+        task_type="CAUSAL_LM",
+        fan_in_fan_out=isinstance(config, GPT2Config),
+    )
+    model = get_peft_model(model, lora, low_cpu_mem_usage=True)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def git(*arguments: str, cwd: Path) -> None:

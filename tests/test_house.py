@@ -1,19 +1,17 @@
-"""The house: what stands where, one place for each version range, a README that says what was measured."""
+"""The house: where things are, one place for each version range, a README that says what was measured."""
 
 import ast
 import os
 import re
 import subprocess
 import sys
-import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
-import lesson_runner as runner
 import links
 import pytest
+import run_lessons as runner
 import torch
-from gpu import test_gpu
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from support import commit_of_the_tree, git
@@ -22,7 +20,8 @@ from helpers import ROOT, colab
 from helpers.colab import requirements
 
 TOP = {"README.md", "requirements.txt", "pyproject.toml", "Makefile", "LICENSE"}
-TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github", ".gitignore", ".gitattributes"}
+TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github"}
+TOP |= {".gitignore", ".gitattributes", ".pre-commit-config.yaml"}
 
 
 def tracked():
@@ -32,7 +31,7 @@ def tracked():
     return [Path(name) for name in done.stdout.splitlines()]
 
 
-def test_nothing_else_stands_at_the_top():
+def test_nothing_else_is_at_the_top():
     assert {path.parts[0] for path in tracked()} <= TOP
 
 
@@ -40,7 +39,7 @@ def test_the_repository_stays_small():
     assert sum((ROOT / path).stat().st_size for path in tracked()) < 25e6
 
 
-def test_a_version_range_stands_in_one_file_only():
+def test_a_version_range_is_in_one_file_only():
     for path in tracked():
         if path.suffix in {".py", ".toml", ".md"} or path.name == "Makefile":
             text = (ROOT / path).read_text(encoding="utf-8")
@@ -171,31 +170,78 @@ def test_a_clone_made_with_autocrlf_loads_in_a_locale_that_is_not_utf_8(tmp_path
 
 def test_no_test_that_needs_a_card_runs_by_default(request):
     """Each writes 16 GB or trains an 8B: `make test-gpu` alone may run them."""
-    tests = [test for name, test in vars(test_gpu).items() if name.startswith("test_")]
-    marked = {
-        t.__name__ for t in tests if any(m.name == "gpu" for m in getattr(t, "pytestmark", []))
-    }
+    text = (ROOT / "tests" / "gpu" / "test_gpu.py").read_text(encoding="utf-8")
+    tests = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    tests = [test for test in tests if test.name.startswith("test_")]
+    marked = [t for t in tests if "needs_gpu" in map(ast.unparse, t.decorator_list)]
     assert len(marked) == len(tests) - 1 >= 5  # all but the one that needs no card
     if request.config.option.markexpr != "gpu":
         assert not [i.name for i in request.session.items if i.get_closest_marker("gpu")]
         assert not torch.cuda.is_available()
 
 
-def test_the_workflow_names_its_actions_by_hash_and_may_only_read():
+def test_the_workflows_name_their_actions_by_hash_and_may_only_read():
+    """One job alone may write: it puts the address of a fresh copy into its own notebooks."""
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         text = path.read_text(encoding="utf-8")
         used = re.findall(r"uses: (.+)", text)
         assert used and all(re.fullmatch(r"\S+@[0-9a-f]{40} # v[\d.]+", line) for line in used)
         assert re.findall(r"(?m)^permissions:\n((?:  .+\n)+)", text) == ["  contents: read\n"]
-        assert text.count("permissions:") == 1
+        writes = re.findall(r": write\b", text)
+        assert len(writes) == (path.stem == "stamp") == text.count("contents: write")
+
+
+def imports_of(path):
+    """The modules of helpers that the module at `path` imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "helpers":
+            inside = node.module.split(".")[1:]
+            found |= {".".join(inside)} if inside else {alias.name for alias in node.names}
+    return found - {"ROOT", "DATA", "BUILD"}
+
+
+# Each may import what is above it, nothing below. A lesson's own modules may import all of these,
+# and no other lesson's.
+ORDER = """environment profiles catalogue base_model hub colab counting memory pricing scoring runs
+exercises plots widgets""".split()
+ASKS_ABOVE = {"hub": {"profiles"}, "memory": {"counting"}}  # the only arrows among these rooms
+
+
+def test_arrows_point_one_way():
+    helpers = ROOT / "helpers"
+    assert {p.stem for p in helpers.glob("*.py")} == {*ORDER, "__init__"}
+    for name in ORDER:
+        for imported in imports_of(helpers / f"{name}.py"):
+            assert ORDER.index(imported) < ORDER.index(name), f"{name} imports {imported}"
+    for path in helpers.glob("lesson_*/*.py"):
+        for imported in imports_of(path):
+            first, *rest = imported.split(".")
+            assert first in ORDER or first == path.parent.name, f"{path} imports {imported}"
+
+
+def test_only_environment_asks_the_machine():
+    asks = r"torch\.cuda\.(is_available|get_device|mem_get)|psutil|disk_usage|COLAB_RELEASE_TAG"
+    found = {
+        path.stem
+        for path in (ROOT / "helpers").rglob("*.py")
+        if re.search(asks, path.read_text(encoding="utf-8"))
+    }
+    assert found == {"environment"}
+
+
+def test_colours_are_named_in_plots_alone():
+    literal = r"[\"']#[0-9A-Fa-f]{6}[\"']"
+    for path in (ROOT / "helpers").rglob("*.py"):
+        if path.name != "plots.py" or path.parent.name != "helpers":
+            assert not re.search(literal, path.read_text(encoding="utf-8")), path
 
 
 def test_helpers_import_without_torch():
-    code = (
-        "import sys, helpers, helpers.catalogue, helpers.checks, helpers.plots, helpers.widgets\n"
-    )
-    code += "import helpers.plots.training, helpers.plots.tensors\n"
-    code += "assert 'torch' not in sys.modules"
+    modules = ["helpers", "helpers.catalogue", "helpers.exercises", "helpers.plots"]
+    modules += ["helpers.widgets", "helpers.counting", "helpers.memory"]
+    modules += [f"helpers.lesson_{path.stem[:2]}.plots" for path in runner.LESSONS]
+    code = f"import sys, {', '.join(modules)}\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -217,14 +263,13 @@ def test_the_readmes_table_is_made_of_the_title_cells():
 
 def test_readme_gives_the_measured_result():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    expected = tomllib.loads(
-        (runner.TESTS / "expected" / "08_qlora_sft.toml").read_text(encoding="utf-8")
-    )
+    [path] = [path for path in runner.LESSONS if path.stem.startswith("08")]
+    values = runner.settings(path)["values"]
     for expression in (
         "tuned_errors.mean()",
         "floor",
-        "scoring.absolute_errors(guesses['words, ridge'], prices).mean()",
+        "ridge.mean()",
         "scoring.absolute_errors(guesses['words, boosted trees'], prices).mean()",
         "untuned.mean()",
     ):
-        assert f"${expected[expression]['value']:.1f}" in readme, expression
+        assert f"${values[expression]['value']:.1f}" in readme, expression

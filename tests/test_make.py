@@ -82,7 +82,7 @@ def test_in_a_path_with_spaces_it_works_and_touches_nothing_beside_it(make, tmp_
 
     before = beside()
     assert len(before) > 4
-    code, said = make(clone, "test", "TESTS=tests/test_catalogue.py")
+    code, said = make(clone, "test", "TESTS=tests/helpers/test_catalogue.py")
     assert code == 0 and " passed" in said, said
     assert (clone / ".venv" / "bin" / "python").exists()
     assert not (clone / ".venv" / "lib" / "half.py").exists()

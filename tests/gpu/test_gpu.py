@@ -13,20 +13,28 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import lesson_runner as runner
 import pytest
+import run_lessons as runner
+import support
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from test_memory import nf4
-from transformers import AutoModelForCausalLM
-from trl import SFTConfig, SFTTrainer
+from support import LLAMA, TOY_8B, nf4
+from transformers import AutoModelForCausalLM, TrainerCallback
 
-from helpers import BUILD, base_model, catalogue, environment, pricing, profiles, sizing, training
+from helpers import (
+    BUILD,
+    base_model,
+    catalogue,
+    environment,
+    memory,
+    pricing,
+    profiles,
+    runs,
+)
 
 
 def needs_gpu(test):
-    """Off by default; `make test-gpu` runs it, and skips it where there is no card."""
+    """Off by default. `make test-gpu` runs it, and skips it where there is no card."""
     here = torch.cuda.is_available()
     return pytest.mark.gpu(pytest.mark.skipif(not here, reason="no CUDA card here")(test))
 
@@ -70,42 +78,33 @@ def items(n):
 
 
 def make_trainer(model, profile, out, **more):
-    trainer = SFTTrainer(
-        model=model,
-        args=SFTConfig(
-            output_dir=str(out),
-            max_steps=N_STEPS,
-            per_device_train_batch_size=profile.batch_size,
-            gradient_accumulation_steps=profile.accumulation,
-            learning_rate=profile.learning_rate,
-            optim=profile.optim,
-            max_length=profile.max_length,
-            gradient_checkpointing=profile.gradient_checkpointing,
-            bf16=profile.compute_dtype == "bfloat16",
-            fp16=profile.compute_dtype == "float16",
-            max_grad_norm=0.3,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            **more,
-        ),
-        train_dataset=items(N_STEPS * profile.batch_size * profile.accumulation),
-        processing_class=base_model.load_tokenizer(base_model.POCKET),
-        peft_config=LoraConfig(
+    """A trainer of N_STEPS with `profile`'s settings."""
+    return support.make_trainer(
+        model,
+        items(N_STEPS * profile.batch_size * profile.accumulation),
+        out,
+        lora=dict(
             r=profile.r,
             lora_alpha=profile.lora_alpha,
             lora_dropout=profile.lora_dropout,
             target_modules=list(profile.target_modules),
-            task_type="CAUSAL_LM",
         ),
+        use_cpu=False,
+        max_steps=N_STEPS,
+        per_device_train_batch_size=profile.batch_size,
+        gradient_accumulation_steps=profile.accumulation,
+        learning_rate=profile.learning_rate,
+        optim=profile.optim,
+        max_length=profile.max_length,
+        gradient_checkpointing=profile.gradient_checkpointing,
+        bf16=profile.compute_dtype == "bfloat16",
+        fp16=profile.compute_dtype == "float16",
+        max_grad_norm=0.3,
+        **more,
     )
-    for p in trainer.model.parameters():
-        p.data = p.data.float() if p.requires_grad else p.data
-    return trainer
 
 
-class Clock(training.TrainerCallback):
+class Clock(TrainerCallback):
     """Seconds of each step after the second."""
 
     def __init__(self):
@@ -125,7 +124,7 @@ def note(key, value):
     card = environment.device_name()
     entry = found.setdefault(card, {})
     entry["date"] = datetime.date.today().isoformat()
-    entry["versions"] = {name: version(name) for name in training.PACKAGES}
+    entry["versions"] = {name: version(name) for name in runs.PACKAGES}
     entry[key] = value
     MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -156,8 +155,8 @@ def train(base, profile, tmp_path, **more):
 def base():
     folder = BUILD / "gpu" / "llama-8b"
     if not (folder / "model.safetensors.index.json").exists():
-        sizing.check_disk(17 * 10**9, BUILD.parent)
-        write_random_checkpoint(sizing.llama_3_1_8b(), folder)
+        environment.check_disk(17 * 10**9, BUILD.parent)
+        write_random_checkpoint(LLAMA, folder)
     return folder
 
 
@@ -175,14 +174,10 @@ def card():
 
 def test_a_random_checkpoint_loads_in_shards(tmp_path):
     """The one test here that needs no card: the checkpoint's form."""
-    config = sizing.llama_3_1_8b()
-    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 128, 192, 2
-    config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, 2, 32
-    config.vocab_size = 4000
-    write_random_checkpoint(config, tmp_path, shard_size="400KB")
+    write_random_checkpoint(TOY_8B, tmp_path, shard_size="400KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
     model = base_model.load_base(str(tmp_path), None, nf4(torch.float32))
-    assert sum(p.numel() for p in model.model.norm.parameters()) == 128
+    assert sum(p.numel() for p in model.model.norm.parameters()) == TOY_8B.hidden_size
     tokenizer = base_model.load_tokenizer(str(tmp_path))
     assert pricing.price_distribution(model, tokenizer, ["Price is $"]).sum() == pytest.approx(
         1, abs=1e-3
@@ -207,7 +202,7 @@ def test_footprint_and_load_time(base, tmp_path):
             footprint_gb=footprint / 1e9,
             with_adapters_gb=trainer.model.get_memory_footprint() / 1e9,
             peak_gb=torch.cuda.max_memory_allocated() / 1e9,
-            predicted_peak_gb=sizing.load_peak(sizing.llama_3_1_8b()) / 1e9,
+            predicted_peak_gb=memory.load_peak(LLAMA) / 1e9,
             n_trainable=n_trainable,
             adapter_file_bytes=n_file,
         ),
@@ -223,7 +218,7 @@ def test_training_fits_the_card_and_the_prediction(base, tmp_path, card, profile
     card(profile)
     trainer, found = train(base, profile, tmp_path)
     longest = replace(profile, max_length=found["longest"])
-    predicted = sizing.training_memory(sizing.llama_3_1_8b(), longest)
+    predicted = memory.training_memory(LLAMA, longest)
     found["predicted_bytes"] = sum(predicted.values())
     note(profile.name, found)
     assert found["peak_bytes"] == pytest.approx(found["predicted_bytes"], rel=0.10), predicted

@@ -1,0 +1,1 @@
+"""What lesson 1 (tensors) alone owns: its checks, pictures and widget."""

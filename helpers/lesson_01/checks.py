@@ -1,0 +1,334 @@
+"""Checks of lesson 01: shapes that meet, bytes from a shape, a broken picture, a masked mean."""
+
+import math
+
+import torch
+
+from helpers.exercises import Check, Verdict, same, sentence
+from helpers.lesson_01 import riddle
+from helpers.lesson_01.riddle import broken_picture  # noqa: F401  (the lesson shows it)
+
+# The pairs of exercise 1, as its stub lists them.
+PAIRS = [
+    ((2, 3), (2, 3)),
+    ((3, 2), (2,)),
+    ((3, 2), (3,)),
+    ((4, 1), (1, 5)),
+    ((6, 1, 4), (3, 1)),
+    ((8, 6, 4), (8, 4)),
+]
+
+
+class SixShapes(Check):
+    """A list of shapes, graded one by one; `...` is one that is not done yet."""
+
+    def _judge_value(self, got) -> Verdict:
+        wanted = self.reference()
+        if got is None or (isinstance(got, list | tuple) and all(g is ... for g in got)):
+            return Verdict("untouched", "not done yet")
+        if not isinstance(got, list | tuple) or len(got) != len(wanted):
+            return Verdict("wrong", f"a list of {len(wanted)} shapes is wanted, one for each pair")
+        wrong = [k for k, w in enumerate(wanted) if got[k] is not ... and not same(got[k], w)]
+        open_ = sum(g is ... for g in got)
+        score = f"{len(wanted) - len(wrong) - open_} of {len(wanted)} are right"
+        left = f", {open_} not done yet" if open_ else ""
+        if not wrong:
+            return Verdict("wrong" if left else "right", score + (left or f". {self.notice}"))
+        pairs = ", and at ".join(f"{PAIRS[k][0]} and {PAIRS[k][1]}" for k in wrong)
+        named = max(self.mistakes, key=lambda m: self._explained(m, got, wrong))
+        said = f"\n  {sentence(named)}" if self._explained(named, got, wrong) else ""
+        return Verdict("wrong", f"{score}{left}; look again at {pairs}{said}")
+
+    @staticmethod
+    def _explained(mistake, got, wrong) -> int:
+        """How many of the wrong shapes `mistake` gives."""
+        return sum(same(got[k], mistake()[k]) for k in wrong)
+
+
+def _sum_shape(a, b):
+    """The shape that a and b broadcast to, or None."""
+    try:
+        return tuple(torch.broadcast_shapes(a, b))
+    except RuntimeError:
+        return None
+
+
+def from_the_left():
+    """Align the shapes at the right: the last dimensions meet first."""
+    n = [max(len(a), len(b)) for a, b in PAIRS]
+    padded = [[s + (1,) * (n[k] - len(s)) for s in pair] for k, pair in enumerate(PAIRS)]
+    return [_sum_shape(a, b) for a, b in padded]
+
+
+def never_refuses():
+    """Two different sizes meet only where one of them is 1; the larger one does not simply win."""
+    n = [max(len(a), len(b)) for a, b in PAIRS]
+    padded = [[(1,) * (n[k] - len(s)) + s for s in pair] for k, pair in enumerate(PAIRS)]
+    return [tuple(map(max, a, b)) for a, b in padded]
+
+
+def only_equal_shapes():
+    """Unequal shapes may meet too: a dimension of 1, or a missing one, is repeated."""
+    return [a if a == b else None for a, b in PAIRS]
+
+
+def shorter_one_decides():
+    """The dimensions that only the longer shape has are kept."""
+    n = [min(len(a), len(b)) for a, b in PAIRS]
+    return [_sum_shape(a[-n[k] :], b[-n[k] :]) for k, (a, b) in enumerate(PAIRS)]
+
+
+def only_the_second_grows():
+    """Both shapes are repeated where they have a 1, the first one too."""
+    return [a if _sum_shape(a, b) else None for a, b in PAIRS]
+
+
+def says_false():
+    """Write None where the two may not meet."""
+    return [_sum_shape(a, b) or False for a, b in PAIRS]
+
+
+# A list of six shapes (tuples), None where two may not meet.
+read_shapes = SixShapes(
+    reference=lambda: [_sum_shape(a, b) for a, b in PAIRS],
+    cases=[()],
+    mistakes=[
+        from_the_left,
+        never_refuses,
+        only_equal_shapes,
+        shorter_one_decides,
+        only_the_second_grows,
+        says_false,
+    ],
+    notice="You can now check an addition before you run it.",
+)
+
+
+def elements_only(shape, dtype):
+    """That is the number of elements: multiply by the bytes of each."""
+    return math.prod(shape)
+
+
+def bits(shape, dtype):
+    """Those are bits: `dtype.itemsize` is in bytes already."""
+    return math.prod(shape) * dtype.itemsize * 8
+
+
+def always_four(shape, dtype):
+    """Not every dtype takes 4 bytes: ask `dtype.itemsize`."""
+    return math.prod(shape) * 4
+
+
+def added(shape, dtype):
+    """The number of elements is the product of the shape, not its sum."""
+    return sum(shape) * dtype.itemsize
+
+
+def first_dimension(shape, dtype):
+    """Only the first dimension is counted."""
+    return shape[0] * dtype.itemsize
+
+
+def two_dimensions(shape, dtype):
+    """Only two dimensions are counted, and a shape may have more."""
+    return shape[0] * shape[1] * dtype.itemsize
+
+
+def rank_for_elements(shape, dtype):
+    """`len(shape)` is the rank: the number of elements is the product of the shape."""
+    return len(shape) * dtype.itemsize
+
+
+def kilobytes(shape, dtype):
+    """Those are kilobytes: bytes are wanted."""
+    return math.prod(shape) * dtype.itemsize / 1000
+
+
+def nothing_for_a_scalar(shape, dtype):
+    """A scalar, shape (), has one element: `math.prod(())` is 1."""
+    return math.prod(shape) * dtype.itemsize if shape else 0
+
+
+# (shape as a tuple, dtype) → bytes
+tensor_bytes = Check(
+    reference=lambda shape, dtype: torch.empty(shape, dtype=dtype, device="meta").nbytes,
+    cases=[
+        ((3, 5), torch.bfloat16),
+        ((2, 7, 6), torch.int64),
+        ((), torch.float64),
+        ((32, 4096), torch.float32),
+    ],
+    mistakes=[
+        elements_only,
+        bits,
+        always_four,
+        nothing_for_a_scalar,
+        added,
+        first_dimension,
+        two_dimensions,
+        rank_for_elements,
+        kilobytes,
+    ],
+    notice="No tensor was made for it, so it works for a model larger than your memory.",
+)
+
+
+def _sizes(broken):
+    return broken.shape[1], broken.shape[2]
+
+
+def only_reshaped(broken):
+    """Every pixel is whole again, but the channels are still last: move them to the front."""
+    height, width = _sizes(broken)
+    return broken.reshape(height, width, 3)
+
+
+def reshaped_twice(broken):
+    """Nothing has changed: the second reshape undoes the first. Move the channels with permute."""
+    return broken.clone()
+
+
+def width_first(broken):
+    """The file held (height, width, 3): the height comes before the width."""
+    height, width = _sizes(broken)
+    return broken.reshape(width, height, 3).permute(2, 1, 0)
+
+
+def on_its_side(broken):
+    """The picture lies on its side: permute(2, 1, 0) swaps height and width as well."""
+    height, width = _sizes(broken)
+    return broken.reshape(height, width, 3).permute(2, 1, 0)
+
+
+def permuted_first(broken):
+    """The other way round: undo the reshape first, then move the channels."""
+    return broken.permute(1, 2, 0).reshape(broken.shape)
+
+
+def only_permuted(broken):
+    """The numbers are moved before they are in place: undo the reshape first."""
+    return broken.permute(1, 2, 0)
+
+
+def turned_upside_down(broken):
+    """The picture is upside down: reshape and permute are enough, nothing is flipped."""
+    return _repaired(broken).flip(1)
+
+
+def _repaired(broken):
+    """Pixel by pixel along memory's line: no reshape to get wrong."""
+    line, (height, width) = broken.flatten(), _sizes(broken)
+    return torch.stack([line[c::3].unflatten(0, (height, width)) for c in range(3)])
+
+
+# broken (3, H, W) → the picture (3, H, W)
+repair = Check(
+    reference=_repaired,
+    cases=[
+        (riddle.broken(torch.arange(30.0).reshape(3, 2, 5)),),
+        (riddle.broken(torch.arange(84.0).reshape(3, 7, 4)),),
+        (broken_picture(),),
+    ],
+    mistakes=[
+        only_reshaped,
+        reshaped_twice,
+        width_first,
+        on_its_side,
+        permuted_first,
+        only_permuted,
+        turned_upside_down,
+    ],
+    notice="A reshape loses nothing, so it can always be undone.",
+)
+
+
+def _batch(lengths, T, C):
+    """x (B, T, C) with no zero in it, and the mask (B, T) of sequences of `lengths`."""
+    generator = torch.Generator().manual_seed(len(lengths))
+    x = torch.rand(len(lengths), T, C, generator=generator) + 0.5
+    return x, torch.arange(T) < torch.tensor(lengths)[:, None]
+
+
+def _total(x, mask):
+    return (x * mask[..., None]).sum(dim=1)
+
+
+def with_padding(x, mask):
+    """The padding is in the mean."""
+    return x.mean(dim=1)
+
+
+def padding_in_the_sum(x, mask):
+    """The count is right, but the padding is in the sum: multiply x by the mask first."""
+    return x.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+def divided_by_T(x, mask):
+    """Divided by T: divide by the number of real tokens of each sequence."""
+    return _total(x, mask) / x.shape[1]
+
+
+def divided_by_all(x, mask):
+    """Divided by the real tokens of the whole batch: count them for each sequence."""
+    return _total(x, mask) / mask.sum()
+
+
+def divided_by_C(x, mask):
+    """Divided by C: divide by the number of real tokens of each sequence."""
+    return _total(x, mask) / x.shape[2]
+
+
+def a_sum(x, mask):
+    """That is the sum: divide it by the number of real tokens of each sequence."""
+    return _total(x, mask)
+
+
+def one_for_all(x, mask):
+    """That is one vector for the whole batch: keep B, and sum over T only."""
+    return x[mask].mean(dim=0)
+
+
+def over_C(x, mask):
+    """That is a mean over C: dim=1 is T, dim=2 is C."""
+    return (x * mask[..., None]).mean(dim=2)
+
+
+def padding_only(x, mask):
+    """That is the mean of the padding: the mask is True where a token is real."""
+    return _total(x, ~mask) / (~mask).sum(dim=1, keepdim=True)
+
+
+def first_token(x, mask):
+    """That is the first token of each sequence alone."""
+    return x[:, 0]
+
+
+def dimension_kept(x, mask):
+    """The numbers are right, the shape is (B, 1, C): only the count needs keepdim=True."""
+    return _masked_mean(x, mask)[:, None]
+
+
+def _masked_mean(x, mask):
+    """Row by row: no broadcasting to get wrong."""
+    return torch.stack([row[keep].mean(dim=0) for row, keep in zip(x, mask, strict=True)])
+
+
+# x (B, T, C) and mask (B, T) of bools → the mean of each sequence's real tokens, (B, C)
+masked_mean = Check(
+    reference=_masked_mean,
+    cases=[_batch((3, 2), 4, 3), _batch((2, 5, 4), 5, 2), _batch((1, 4, 2, 6), 6, 4)],
+    mistakes=[
+        with_padding,
+        padding_in_the_sum,
+        divided_by_T,
+        divided_by_all,
+        divided_by_C,
+        a_sum,
+        one_for_all,
+        over_C,
+        padding_only,
+        first_token,
+        dimension_kept,
+    ],
+    notice="Search engines that compare texts by meaning often start from such a mean.",
+)

@@ -1,0 +1,1 @@
+"""What lesson 2 (autograd) alone owns: its checks, pictures and widget."""

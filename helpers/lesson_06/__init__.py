@@ -1,0 +1,1 @@
+"""What lesson 6 (LoRA's parameter count) alone owns: its checks, pictures and widget."""

@@ -1,0 +1,186 @@
+"""Widgets of lesson 6: a word out of stripes, and the calculator of LoRA's weights and bytes.
+
+No torch at import time; what ipywidgets 7.7 (Colab) and 8.1 share is in `helpers.widgets`.
+"""
+
+import io
+from html import escape
+
+import ipywidgets
+import numpy as np
+from IPython.display import display
+from PIL import Image
+
+from helpers import counting, widgets
+from helpers.lesson_06.plots import RANKS, letters
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "c_attn")
+CELL = 'style="text-align: right; padding: 1px 10px"'
+HEIGHT, WIDTH = 120, 320  # of the picture of a word
+MAX_RANK = 40  # of the slider: from there on nothing changes that one sees
+
+
+def show_stripes(word: str, rank: int = 4) -> None:
+    """Display a box to type a word into, its copy of low rank, and a slider for the rank.
+
+    Without a kernel a sentence points at the still picture of the same, `plots.rebuilt`.
+    """
+    display(stripes(word, rank))
+    note = "The picture above shows the same word at a few ranks. Run the cell to move the rank."
+    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+
+
+def stripes(word: str, rank: int = 4) -> ipywidgets.VBox:
+    """`show_stripes` as one box: word, rank, picture, and the answer as its last child."""
+    typed = ipywidgets.Text(
+        value=word, description="word", style=widgets.NAMED, layout=widgets.APART
+    )
+    limits = {"min": 1, "max": MAX_RANK, "value": rank}
+    number = ipywidgets.BoundedIntText(
+        description="rank", style=widgets.NAMED, layout={"width": "110px"}, **limits
+    )
+    slider = ipywidgets.IntSlider(readout=False, layout={"width": "220px"}, **limits)
+    ipywidgets.link((number, "value"), (slider, "value"))
+    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "480px"})
+    pieces = {}  # of the word last seen: a moved rank needs no new decomposition
+
+    def answer():
+        if typed.value not in pieces:
+            matrix = letters(typed.value, HEIGHT, WIDTH)
+            pieces.clear()
+            pieces[typed.value] = np.linalg.svd(matrix, full_matrices=False)
+        U, S, Vh = pieces[typed.value]
+        r = number.value
+        picture.value = _png((U[:, :r] * S[:r]) @ Vh[:r])
+        stored, missing = r * (HEIGHT + WIDTH), np.linalg.norm(S[r:]) / np.linalg.norm(S)
+        full = HEIGHT * WIDTH
+        return f"rank {r}: {stored:,} numbers instead of {full:,}, {missing:.0%} is missing", ""
+
+    said = widgets.Answer(answer)
+    said.follow(typed, number)
+    said.update()
+    return ipywidgets.VBox([widgets.row([typed, number, slider]), picture, said])
+
+
+def _png(ink):
+    """Ink of 0 to 1 as the bytes of a PNG, black on white, two pixels for each number."""
+    grey = (255 * (1 - ink.clip(0, 1))).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).resize((2 * WIDTH, 2 * HEIGHT)).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def other_models() -> dict:
+    """{name: config} of four more families, typed in from their published configurations."""
+    from transformers import GemmaConfig, GPT2Config, MistralConfig, Qwen3Config
+
+    return {
+        "Mistral 7B v0.3": MistralConfig(vocab_size=32768, num_key_value_heads=8),
+        "Qwen3 0.6B": Qwen3Config(
+            hidden_size=1024,
+            num_hidden_layers=28,
+            num_attention_heads=16,
+            num_key_value_heads=8,
+            head_dim=128,
+            intermediate_size=3072,
+            tie_word_embeddings=True,
+        ),
+        "Gemma 7B": GemmaConfig(),
+        "GPT-2": GPT2Config(),
+    }
+
+
+def show_calculator(configs: dict, r: int = 32) -> None:
+    """Display the calculator and, folded below it, its first answer as an ordinary table.
+
+    Arguments: as in `calculator`.
+    """
+    display(calculator(configs, r))
+    name, config = next(iter(configs.items()))
+    shapes = counting.module_shapes(config, linear_only=True)
+    n_base, chosen = counting.n_parameters(config), _first_choice(shapes)
+    total, head, cells = lora_table(shapes, n_base, r, chosen)
+    widgets.static_twin(
+        f"Without a kernel: the answer at r = {r}",
+        f"<p>{escape(name)}: {escape(total)}</p>{_html(head, cells)}",
+        f"{name}: {total}\n{_text(head, cells)}",
+    )
+
+
+def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
+    """A box of choices (model, rank, target modules) whose last child says the count.
+
+    configs: {name of a model: its transformers config}; the first one is chosen.
+    r: where the rank starts. A name that is ticked or not stays so in the next model that has it.
+    """
+    models = {
+        name: (counting.module_shapes(config, linear_only=True), counting.n_parameters(config))
+        for name, config in configs.items()
+    }
+    model = widgets.dropdown("model", models)
+    rank = widgets.dropdown("rank r", sorted({*RANKS, r}), r)
+    modules = widgets.row()
+    ticks = {}  # name of a module: its box, kept when the model changes
+
+    def answer():
+        shapes, n_base = models[model.value]
+        names = counting.module_names(shapes)
+        for name in names:
+            if name not in ticks:
+                ticks[name] = widgets.tick(name, name in _first_choice(shapes))
+                said.follow(ticks[name])
+        modules.children = [ticks[name] for name in names]
+        chosen = [name for name in names if ticks[name].value]
+        total, head, cells = lora_table(shapes, n_base, rank.value, chosen)
+        return total, _html(head, cells)
+
+    said = widgets.Answer(answer)
+    said.follow(model, rank)
+    said.update()
+    return ipywidgets.VBox([widgets.row([model, rank]), modules, said])
+
+
+def lora_table(shapes: dict, n_base: int, r: int, chosen: list[str]):
+    """The count by kind of matrix: (total in a sentence, head of the table, its cells as text).
+
+    shapes: {full name: (in_features, out_features)}; n_base: parameters of the model.
+    chosen: last parts of module names. Raises ValueError if none, or if r is not 1 or more.
+    """
+    if not chosen:
+        raise ValueError("no target module chosen: tick at least one")
+    cells, total = [], 0
+    for name in chosen:
+        found = [shape for full, shape in shapes.items() if full.split(".")[-1] == name]
+        sizes = " and ".join(sorted({f"{i:,} → {o:,}" for i, o in found}))
+        weights = counting.count(found, r)
+        total += weights
+        cells.append([name, sizes, f"{len(found)}", f"{weights:,}"])
+    fp32, bf16 = (counting.n_bytes(total, dtype) / 1e6 for dtype in ("fp32", "bf16"))
+    share = f"{100 * total / n_base:.2f} %"
+    said = (
+        f"{total:,} weights: {fp32:,.2f} MB in fp32, {bf16:,.2f} MB in bf16; "
+        f"{share} of the base's {n_base:,}"
+    )
+    return said, ["matrix", "in → out", "how many", f"weights at r = {r}"], cells
+
+
+def _first_choice(shapes):
+    """The names ticked at the start: attention's, or else the first one."""
+    names = counting.module_names(shapes)
+    return [name for name in names if name in ATTENTION] or names[:1]
+
+
+def _html(head, cells):
+    def line(tag, items):
+        return "<tr>" + "".join(f"<{tag} {CELL}>{escape(item)}</{tag}>" for item in items) + "</tr>"
+
+    return f"<table>{line('th', head)}{''.join(line('td', items) for items in cells)}</table>"
+
+
+def _text(head, cells):
+    lines = [head, *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(item.rjust(width) for item, width in zip(line, widths, strict=True))
+        for line in lines
+    )

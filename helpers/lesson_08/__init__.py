@@ -1,0 +1,1 @@
+"""What lesson 8 (QLoRA fine-tuning) alone owns: its checks, pictures and widget."""

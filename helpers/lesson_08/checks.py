@@ -1,0 +1,179 @@
+"""Checks of lesson 08: memory of full training, read a price, count steps, write a label mask."""
+
+import math
+
+import torch
+
+from helpers.exercises import Check
+
+LLAMA_3B = 3_212_749_824  # weights of Llama 3.2 3B
+
+
+def weights_alone():
+    """Those are the weights alone: each also has a gradient and AdamW's two moments."""
+    return LLAMA_3B * 4 / 1e9
+
+
+def one_moment():
+    """One number a weight is missing: AdamW keeps two moments."""
+    return LLAMA_3B * 12 / 1e9
+
+
+def in_16_bits():
+    """In 32 bits each number takes 4 bytes, not 2."""
+    return LLAMA_3B * 8 / 1e9
+
+
+def in_bytes():
+    """That is in bytes. A GB is 10⁹ of them."""
+    return LLAMA_3B * 16
+
+
+def in_gib():
+    """That is in GiB of 2³⁰ bytes. A GB is 10⁹ bytes."""
+    return LLAMA_3B * 16 / 2**30
+
+
+# a value: GB of weights, gradients and AdamW's two moments of Llama 3.2 3B, in 32 bits
+full_training = Check(
+    reference=lambda: LLAMA_3B * 16 / 1e9,
+    cases=[()],
+    mistakes=[weights_alone, one_moment, in_16_bits, in_bytes, in_gib],
+    notice="More than twice the card's 24 GB, and activations come on top.",
+    rel_tol=2e-3,
+)
+
+
+def most_likely(p):
+    """That is the most likely price, not the median."""
+    return int(p.argmax())
+
+
+def mean(p):
+    """That is the mean, not the median."""
+    return float((p * torch.arange(len(p))).sum())
+
+
+def mean_rounded(p):
+    """That is the mean, rounded, not the median."""
+    return round(mean(p))
+
+
+def middle(p):
+    """That is the middle of the prices, whatever the model believes."""
+    return len(p) // 2
+
+
+def one_too_low(p):
+    """Off by one: the first price that reaches one half is the median."""
+    return int((p.cumsum(0) < 0.5).sum()) - 1
+
+
+def its_probability(p):
+    """That is the median's probability: return the price, its place in the list."""
+    return float(p[int((p.cumsum(0) < 0.5).sum())])
+
+
+def half_not_enough(p):
+    """A price with exactly half of the belief at or below it is enough: compare with <, not <=."""
+    return int((p.cumsum(0) <= 0.5).sum())
+
+
+# probabilities, shape (n,) → the smallest price with at least half of the belief at or below it
+median_price = Check(
+    reference=lambda p: next(i for i in range(len(p)) if float(p[: i + 1].sum()) >= 0.5),
+    cases=[  # sixteenths, so that sums are exact
+        (torch.tensor([1, 3, 5, 1, 0, 0, 6, 0]) / 16,),
+        (torch.tensor([8, 0, 0, 0, 8]) / 16,),
+        (torch.tensor([2, 1, 1, 4, 5, 3]) / 16,),
+    ],
+    mistakes=[
+        most_likely,
+        mean,
+        mean_rounded,
+        middle,
+        one_too_low,
+        its_probability,
+        half_not_enough,
+    ],
+    notice="For errors in dollars no other number read from a true belief does better on average.",
+)
+
+
+def short_batch_left_out(n_items, batch_size, accumulation, epochs):
+    """The last batch is short, not left out: round up."""
+    return epochs * (n_items // batch_size // accumulation)
+
+
+def batches(n_items, batch_size, accumulation, epochs):
+    """Those are batches: with accumulation, several of them make one step."""
+    return epochs * math.ceil(n_items / batch_size)
+
+
+def one_epoch(n_items, batch_size, accumulation, epochs):
+    """That is one epoch: multiply by epochs."""
+    return math.ceil(n_items / batch_size / accumulation)
+
+
+def more_steps(n_items, batch_size, accumulation, epochs):
+    """Accumulation makes fewer steps, not more."""
+    return epochs * math.ceil(n_items / batch_size) * accumulation
+
+
+def not_whole(n_items, batch_size, accumulation, epochs):
+    """Only whole steps are taken: round up."""
+    return epochs * n_items / (batch_size * accumulation)
+
+
+def rounded_once(n_items, batch_size, accumulation, epochs):
+    """Every epoch ends with a step of its own: round up before multiplying by epochs."""
+    return math.ceil(epochs * n_items / (batch_size * accumulation))
+
+
+# n_items, batch_size, accumulation, epochs → how often the optimizer steps
+optimizer_steps = Check(
+    reference=lambda n, b, a, e: e * len(range(0, len(range(0, n, b)), a)),
+    cases=[(1000, 16, 3, 2), (4000, 16, 1, 1), (250, 12, 4, 3)],
+    mistakes=[short_batch_left_out, batches, one_epoch, more_steps, not_whole, rounded_once],
+    notice="Batches of 4, four accumulated, make as many steps as batches of 16, and their "
+    "activations need a quarter of the memory.",
+)
+
+
+def no_mask(input_ids, n_prompt):
+    """Nothing is masked: the model would also learn to write the question."""
+    return list(input_ids)
+
+
+def mask_on_completion(input_ids, n_prompt):
+    """The mask is on the completion: it is the prompt that carries no loss."""
+    return list(input_ids[:n_prompt]) + [-100] * (len(input_ids) - n_prompt)
+
+
+def masked_with_zero(input_ids, n_prompt):
+    """0 is a token like any other: the value that carries no loss is -100."""
+    return [0] * n_prompt + list(input_ids[n_prompt:])
+
+
+def cut_off(input_ids, n_prompt):
+    """The labels are as long as input_ids: the prompt is masked, not cut off."""
+    return list(input_ids[n_prompt:])
+
+
+def shifted(input_ids, n_prompt):
+    """Those are shifted by one place: the model shifts the labels itself."""
+    return [-100] * (n_prompt - 1) + list(input_ids[n_prompt:]) + [-100]
+
+
+def one_too_many(input_ids, n_prompt):
+    """One token too many is masked: the completion's first token is the price."""
+    return [-100] * (n_prompt + 1) + list(input_ids[n_prompt + 1 :])
+
+
+# input_ids, n_prompt → labels, a list as long as input_ids, with the prompt masked
+label_mask = Check(
+    reference=lambda ids, n: [-100 if i < n else token for i, token in enumerate(ids)],
+    cases=[([0, 11, 12, 13, 89, 7, 1], 4), ([0, 5, 640, 1], 2)],
+    mistakes=[no_mask, mask_on_completion, masked_with_zero, cut_off, shifted, one_too_many],
+    notice="trl does just this with the columns prompt and completion.",
+)

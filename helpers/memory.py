@@ -1,0 +1,153 @@
+"""Bytes while a model is loaded, trained and answering, from its config, and whether they fit."""
+
+import math
+from collections.abc import Iterable
+
+from helpers.counting import lora_shapes, module_shapes, n_bytes, stored_bytes
+
+SHARED_INPUT = {"q_proj": "x", "k_proj": "x", "v_proj": "x", "gate_proj": "y", "up_proj": "y"}
+LOSS_CHUNK = 256  # tokens: trl's SFTTrainer takes the loss of this many at a time
+LIBRARIES = 5 * 10**8  # bytes: torch and the rest in memory, or CUDA's own part of a card
+
+
+def optimizer_bytes(sizes: Iterable[int], optim: str) -> int:
+    """Bytes of AdamW's two moments for trained tensors of `sizes` (numbers of weights).
+
+    optim: as SFTConfig names it. In general two floats a weight, paged or not (a paged state may
+    move to RAM). 8-bit optimizers: two bytes a weight and two 32-bit scales for 256 of them, but
+    floats in tensors of fewer than 4,096 weights. Source: bitsandbytes' optim/optimizer.py.
+    """
+    if "8bit" not in optim:
+        return sum(8 * size for size in sizes)
+    return sum(8 * n if n < 4096 else 2 * n + 8 * math.ceil(n / 256) for n in sizes)
+
+
+def activation_bytes(
+    config, shapes: dict, r: int, dtype, *, dropout: bool, cpu: bool
+) -> dict[str, int]:
+    """Bytes a token that autograd keeps from forward to backward: {"layer", "first", "last", "input"}.
+
+    For a Llama-like layer on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
+    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits,
+    attention keeps q, k, v, its output and a log-sum, the MLP three tensors of its width. The first
+    layer keeps less, because nothing before it is trained. tests/helpers/test_memory.py compares
+    all this with the tensors that autograd saves.
+    shapes: of the adapters' modules, as `lora_shapes` gives them.
+    """
+    size, hidden = n_bytes(1, dtype), config.hidden_size
+    heads, n_key_value, head_dim = _heads(config)
+    mask = 0 if not dropout else 4 if cpu else 1  # torch's CPU dropout keeps floats, CUDA's bytes
+    norm = 4 * hidden + 4
+    attention = size * 2 * head_dim * (heads + n_key_value) + 4 * heads
+    inputs = {n.split(".")[-1]: shape[0] for n, shape in shapes.items() if ".layers.0." in f".{n}."}
+    kept = inputs
+    if not mask and size == 4:  # no copy made: neighbours share one, o shares attention's output
+        kept = {SHARED_INPUT.get(k, k): n for k, n in inputs.items() if k != "o_proj"}
+    adapters = size * (sum(kept.values()) + r * len(inputs)) + mask * sum(inputs.values())
+    saved = norm + mask * sum(n for name, n in inputs.items() if SHARED_INPUT.get(name) == "x")
+    layer = 2 * norm + attention + adapters + 3 * size * config.intermediate_size
+    return {"layer": layer, "first": layer - saved, "last": norm, "input": size * hidden}
+
+
+def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
+    """Bytes at the peak of training `profile`'s adapters on the base of `config`, part by part.
+
+    The peak is the sum of the parts; LIBRARIES come on top. "loss" is the larger of two things. One
+    is what the loss needs: trl takes it in chunks of 256 tokens, each with logits, their
+    log-softmax and the gradients of both, in 32 bits. The other is what the backward pass needs for
+    a moment: one unpacked matrix and the gradients of an MLP. On a CPU the tensors that are not
+    quantized stay in the checkpoint's file, which is mapped into memory as a whole; the system takes
+    the rest of it back when memory is short.
+    """
+    dtype = profile.compute_dtype
+    size = n_bytes(1, dtype)
+    shapes = lora_shapes(config, profile.target_modules)
+    tensors = [n for i, o in shapes.values() for n in (profile.r * i, profile.r * o)]
+    n_adapter = sum(tensors)
+    tokens = profile.batch_size * profile.max_length
+    dropout = profile.lora_dropout > 0
+    kept = activation_bytes(config, shapes, profile.r, dtype, dropout=dropout, cpu=cpu)
+    n_layers = config.num_hidden_layers
+    if profile.gradient_checkpointing:  # the inputs of all layers, and all of the one at work
+        a_token = n_layers * kept["input"] + kept["layer"] + kept["last"]
+    else:
+        a_token = (n_layers - 1) * kept["layer"] + kept["first"] + kept["last"]
+    mlp = tokens * (3 * size * config.intermediate_size + 8 * config.hidden_size)
+    logits = LOSS_CHUNK * config.vocab_size * (16 + (2 * size if size < 4 else 0))
+    base = stored_bytes(config, "nf4", dtype)
+    half_copies = 0 if size == 4 else n_adapter * size  # autocast keeps the adapters in 16 bits too
+    parts = {
+        "base, 4-bit": base["base weights"] + base["scales"],
+        "base, not quantized": base["not quantized"],
+        "adapters": n_bytes(n_adapter),
+        "gradients": n_bytes(n_adapter),
+        "optimizer": optimizer_bytes(tensors, profile.optim),
+        "activations": tokens * a_token + half_copies,
+        "loss": max(logits, _largest_matrix(config) * size + mlp),
+    }
+    if cpu:
+        parts["file, mapped"] = n_bytes(2 * base["base weights"], config.dtype or "float32")
+    return parts
+
+
+def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") -> dict[str, int]:
+    """Bytes when the 4-bit base of `config` answers `batch_size` prompts of `n_tokens` each.
+
+    The KV cache holds a key and a value for every layer and token. Logits are computed at the last
+    position only. "layer at work" is its MLP's tensors and one unpacked matrix.
+    """
+    size = n_bytes(1, dtype)
+    _, n_key_value, head_dim = _heads(config)
+    tokens = batch_size * n_tokens
+    base = stored_bytes(config, "nf4", dtype)
+    return {
+        "base, 4-bit": base["base weights"] + base["scales"],
+        "base, not quantized": base["not quantized"],
+        "KV cache": 2 * config.num_hidden_layers * tokens * n_key_value * head_dim * size,
+        "layer at work": _largest_matrix(config) * size
+        + tokens * size * (3 * config.intermediate_size + 4 * config.hidden_size),
+        "logits": batch_size * config.vocab_size * (size + 4),
+    }
+
+
+def load_peak(config, storage: str = "nf4", dtype="bfloat16") -> int:
+    """Bytes at the peak of loading: the whole model, and the largest matrix not yet quantized."""
+    extra = n_bytes(_largest_matrix(config), "bf16") if storage in ("nf4", "int8") else 0
+    return sum(stored_bytes(config, storage, dtype).values()) + extra
+
+
+def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
+    """Whether `parts` (bytes) and the libraries fit into a machine with `n_bytes_in_all`, as text.
+
+    If not, it says which of `profile`'s settings to change first.
+    """
+    need = sum(parts.values())
+    said = (
+        f"needs {need / 1e9:.2f} GB of the machine's {n_bytes_in_all / 1e9:.1f} GB in all; libraries "
+        "take about half a GB more"
+    )
+    if need + LIBRARIES <= n_bytes_in_all:
+        return f"fits: {said}"
+    part = max(("activations", "loss", "optimizer", "base, 4-bit"), key=parts.get)
+    fewer = 'a smaller "batch_size" and a larger "accumulation"'
+    advice = {
+        "activations": fewer
+        if profile.gradient_checkpointing
+        else '"gradient_checkpointing": True',
+        "loss": fewer,
+        "optimizer": '"optim": "paged_adamw_8bit", or a smaller "r"',
+        "base, 4-bit": '"base": "unsloth/Llama-3.2-3B" (or "unsloth/Llama-3.2-1B")',
+    }
+    return f"does not fit: {said}. The largest part is {part}. Put into changes: {advice[part]}"
+
+
+def _heads(config) -> tuple[int, int, int]:
+    """(query heads, key/value heads, width of a head)."""
+    heads = config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return heads, getattr(config, "num_key_value_heads", None) or heads, head_dim
+
+
+def _largest_matrix(config) -> int:
+    """Weights of the largest matrix that is quantized."""
+    return max(i * o for i, o in module_shapes(config, linear_only=True).values())

@@ -1,0 +1,161 @@
+"""A lesson's imports are silent on every CPU and fetch no code; what the machine has."""
+
+import logging
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import run_lessons as runner
+import torch
+
+from helpers import environment
+
+CPUS = {"1": "with AVX512-BF16", "0": "without"}
+FETCHES = """
+import socket
+
+def get_kernel(*args, **kwargs):
+    socket.create_connection(("huggingface.co", 443))
+"""
+UNPREPARED = "import bitsandbytes; print(bitsandbytes.functional.has_avx512bf16())"
+BARS = """
+import sys
+from huggingface_hub.utils import are_progress_bars_disabled
+off = [are_progress_bars_disabled()]
+if "datasets" in sys.modules:
+    off.append(sys.modules["datasets"].are_progress_bars_disabled())
+if "transformers" in sys.modules:
+    off.append(not sys.modules["transformers.utils.logging"].is_progress_bar_enabled())
+print(all(off))
+"""
+
+
+def in_a_fresh_process(code, avx512_bf16, folder):
+    """Run `code` where the package `kernels` is installed: (stdout, stderr, hosts reached)."""
+    (folder / "kernels").mkdir(parents=True)
+    (folder / "kernels" / "__init__.py").write_text(FETCHES, encoding="utf-8")
+    network = folder / "network.log"
+    path = [folder, runner.TESTS / "fakes" / "no_network", runner.TESTS.parent]
+    played = {
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTHONIOENCODING": "utf-8",
+        "COURSE_NETWORK_LOG": str(network),
+        "COURSE_AVX512_BF16": avx512_bf16,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | played,
+    )
+    assert done.returncode == 0, done.stderr
+    hosts = network.read_text(encoding="utf-8").split() if network.exists() else []
+    return done.stdout, done.stderr, set(hosts)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """{(lesson or "unprepared", CPU): what its imports did}, two processes at a time."""
+    codes = {"unprepared": UNPREPARED}
+    for path in reversed(runner.LESSONS):
+        cells = runner.read(path).cells
+        codes[path.stem] = next(c.source for c in cells if "setup" in runner.tags(c)) + BARS
+    with ThreadPoolExecutor(2) as pool:
+        futures = {
+            (name, cpu): pool.submit(
+                in_a_fresh_process, code, cpu, tmp_path_factory.mktemp("x") / "y"
+            )
+            for name, code in codes.items()
+            for cpu in CPUS
+        }
+    return {key: future.result() for key, future in futures.items()}
+
+
+@pytest.mark.lesson
+@pytest.mark.parametrize("cpu", CPUS, ids=CPUS.get)
+@pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
+def test_the_imports_of_a_lesson_are_silent_and_reach_no_host(path, cpu, outcomes):
+    out, err, hosts = outcomes[path.stem, cpu]
+    assert (err, hosts) == ("", set())
+    first, bars_are_off = out.splitlines()
+    assert first.startswith("torch ") and first.endswith("seed 42")
+    assert bars_are_off == "True"
+
+
+@pytest.mark.lesson
+@pytest.mark.parametrize("cpu", CPUS, ids=CPUS.get)
+def test_without_start_first_such_a_cpu_would_fetch_code(cpu, outcomes):
+    """So the test above can fail: the CPU is imitated well, and an attempt would be seen."""
+    out, err, hosts = outcomes["unprepared", cpu]
+    has_it = cpu == "1"
+    assert out.strip() == str(has_it)
+    assert hosts == ({"huggingface.co"} if has_it else set())
+    assert bool(err) == has_it
+
+
+def test_starting_again_gives_the_same_numbers_and_float32(monkeypatch, capsys):
+    import numpy as np
+
+    monkeypatch.setitem(sys.modules, "kernels", None)
+    levels = {name: logging.getLogger(name).level for name in environment.NOISY_LOGGERS}
+    drawn = []
+    for _ in range(2):
+        environment.start(seed=7)
+        drawn.append((torch.rand(3).tolist(), np.random.rand(3).tolist()))
+        torch.set_default_dtype(torch.float64)
+    environment.start(seed=8)
+    assert drawn[0] == drawn[1]
+    assert torch.rand(3).tolist() != drawn[0][0]
+    assert torch.get_default_dtype() == torch.float32
+    assert "seed 7" in capsys.readouterr().out
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def a_card(monkeypatch):
+    """A machine with a Tesla T4, as torch describes it."""
+    properties = SimpleNamespace(name="Tesla T4", total_memory=15_828_320_256, major=7, minor=5)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
+
+
+def test_a_gpu_is_named_with_its_memory(a_card):
+    name, gib, capability = environment.card()
+    assert (name, capability) == ("Tesla T4", (7, 5))
+    assert gib == pytest.approx(14.741, abs=1e-3)
+    assert environment.device_name() == "Tesla T4, 14.7 GiB"
+    assert environment.total_memory() == pytest.approx(15_828_320_256, abs=1)
+
+
+def test_without_a_gpu_the_machine_is_its_cpu_and_all_of_its_memory(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert environment.card() is None
+    assert environment.device_name() == "the CPU"
+    assert environment.total_memory() == psutil.virtual_memory().total
+
+
+FRONTENDS = ("COLAB_RELEASE_TAG", "JPY_SESSION_NAME", "VSCODE_PID")
+
+
+@pytest.mark.parametrize("sign", FRONTENDS)
+def test_a_front_end_is_known_by_its_environment(monkeypatch, sign):
+    for name in FRONTENDS:
+        monkeypatch.delenv(name, raising=False)
+    assert not environment.has_live_frontend()
+    monkeypatch.setenv(sign, "x")
+    assert environment.has_live_frontend()
+    assert environment.in_colab() is (sign == "COLAB_RELEASE_TAG")
+
+
+def test_a_full_disk_is_reported_before_anything_is_written(monkeypatch, tmp_path):
+    free = SimpleNamespace(free=5 * 10**9)
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda folder: free)
+    environment.check_disk(5 * 10**9, tmp_path)
+    with pytest.raises(OSError, match="needs 5,001 MB of disk space, .* has 5,000 MB left: make"):
+        environment.check_disk(5 * 10**9 + 10**6, tmp_path)

@@ -1,0 +1,180 @@
+"""The check behind every exercise: what it accepts, what it refuses, and the sentence it prints."""
+
+import functools
+import sys
+
+import pytest
+import torch
+
+from helpers.exercises import Check, Verdict, compare, same
+
+
+def double(x):
+    return 2 * x
+
+
+def no_factor(x):
+    """The factor is missing."""
+    return x
+
+
+def verdict(answer, reference=double, cases=((3,), (5,)), mistakes=()):
+    return compare(answer, reference, cases, mistakes)
+
+
+def test_a_verdict_has_a_state_a_reason_and_a_printed_form():
+    right = verdict(lambda x: x + x)
+    assert (right.state, right.reason, repr(right)) == (
+        "right",
+        "right, on 2 cases",
+        "✓ right, on 2 cases",
+    )
+    assert repr(verdict(lambda x: None)) == "· not done yet"
+    assert repr(verdict(lambda x: x**2)).startswith("✗ <lambda>(3) gave 9, wanted 6")
+
+
+def test_an_answer_that_is_right_once_is_still_wrong():
+    assert verdict(lambda x: 6).state == "wrong"
+
+
+def test_a_likely_mistake_is_named_by_its_docstring():
+    said = verdict(no_factor, mistakes=[no_factor])
+    assert repr(said) == "✗ no_factor(3) gave 3, wanted 6\n  The factor is missing."
+
+
+def test_what_to_notice_follows_a_right_answer():
+    check = Check(double, [(3,), (5,)], [no_factor], notice="Twice as much.")
+    assert repr(check(lambda x: x * 2)) == "✓ right, on 2 cases. Twice as much."
+    assert check(no_factor).state == "wrong"
+
+
+def forgets_return(x):
+    x + x
+
+
+def forgets_return_once(x):
+    if x < 4:
+        return 2 * x
+    2 * x  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("answer", "call"), [(forgets_return, "return(3)"), (forgets_return_once, "return_once(5)")]
+)
+def test_a_forgotten_return_is_named_and_an_untouched_stub_is_not_accused(answer, call):
+    said = repr(verdict(answer))
+    assert f"{call} returned None: not done yet, or is a `return` missing?" in said
+
+    def stub(x):
+        """What it should do."""
+        return None  # your line here
+
+    assert verdict(stub).state == "untouched"
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (3, "3 is not a function: pass the function's name"),
+        (None, "None is not a function"),
+        ("double", "'double' is not a function"),
+        (torch.ones(2), "(2,) [1, 1] is not a function"),
+        (Unshowable(), "a Unshowable is not a function"),
+        (functools.partial(double), None),
+        (functools.partial(pow, 2), "partial(3) gave 8, wanted 6"),
+        (int, "int(3) gave 3, wanted 6"),
+        (lambda: 6, "raised TypeError"),
+        (lambda x: x / 0, "raised ZeroDivisionError"),
+        (lambda x: sys.exit("bye"), "raised SystemExit: bye"),
+        (lambda x: Unshowable(), "gave a Unshowable, wanted 6"),
+        (lambda x: torch.ones(2, device="meta"), "gave (2,) …, wanted 6"),
+        (lambda x: torch.ones((), device="meta"), "a tensor on the meta device has a shape and no"),
+        (lambda x: float("nan"), "gave nan, wanted 6"),
+        (lambda x: "6" * 1000, "…, wanted 6"),
+        (lambda x: double, "wanted 6"),
+    ],
+    ids=range(17),
+)
+def test_any_answer_gets_a_verdict_and_no_traceback(answer, says):
+    said = verdict(answer)
+    assert said.state == ("wrong" if says else "right")
+    assert (says or "right") in repr(said)
+    assert len(repr(said)) < 500
+
+
+def test_an_answer_on_the_meta_device_is_told_that_it_has_no_numbers():
+    said = verdict(lambda x: torch.ones(2, device="meta"), lambda x: torch.ones(2))
+    assert "a tensor on the meta device has a shape and no numbers" in said.reason
+
+
+def test_numbers_are_written_with_six_digits():
+    third, reference = (lambda x: [x / 3, (x / 3,)]), (lambda x: [x / 7, (x / 7,)])
+    assert "gave [1.0, (1.0,)]".replace(".0", "") in repr(verdict(third, reference))
+    assert "wanted [0.428571, (0.428571,)]" in repr(verdict(third, reference))
+    said = repr(verdict(lambda x: torch.tensor([1 / 3]), lambda x: torch.tensor([2 / 3])))
+    assert "gave (1,) [0.333333], wanted (1,) [0.666667]" in said
+
+
+def test_an_answer_may_be_a_value_and_the_right_one_is_not_revealed():
+    def rank_forgotten():
+        """This is rank 1."""
+        return 10
+
+    check = Check(lambda: 320, [()], [rank_forgotten], notice="A third of a percent.")
+    assert check(None) == Verdict("untouched", "not done yet")
+    assert repr(check(320.0)) == "✓ 320 is right. A third of a percent."
+    assert repr(check(10)) == "✗ 10 is not it\n  This is rank 1."
+    assert repr(check(7)) == "✗ 7 is not it"
+    assert check(rank_forgotten).state == "wrong" and check(check.reference).state == "right"
+    for odd in ("320", [320], float("nan"), torch.ones(2, device="meta"), Unshowable(), double):
+        assert check(odd).state == "wrong"
+
+
+def test_the_learners_function_cannot_change_the_case():
+    def answer(x):
+        x.mul_(2)
+        return x
+
+    case = torch.tensor([1.0, 2.0])
+    assert verdict(answer, cases=[(case,)]).state == "right"
+    assert case.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted"),
+    [
+        (torch.ones(2, 3), torch.ones(3, 2)),
+        (torch.ones(2), torch.ones(2, dtype=torch.float64)),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1])),
+        (torch.tensor([float("nan")]), torch.tensor([1.0])),
+        (True, 1),
+        ([1, 2], [1, 2, 3]),
+        ("12", 12),
+        (None, 0),
+    ],
+)
+def test_what_is_not_the_same(got, wanted):
+    assert not same(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted"),
+    [
+        (torch.tensor([1.0, 1e-9]), torch.tensor([1.0, 0.0])),  # rounding beside a large neighbour
+        (torch.tensor(3.0), 3.0),
+        ((2, 3), [2, 3]),
+        (12, 12.0),
+    ],
+)
+def test_what_is_the_same(got, wanted):
+    assert same(got, wanted)

@@ -1,0 +1,380 @@
+"""Runs that stop: resumed equals unbroken, a stop keeps what was learnt, settings are not mixed."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import ipywidgets
+import nbformat
+import pytest
+import support
+import torch
+
+from helpers import base_model, catalogue, profiles, runs
+from helpers.lesson_08 import plots, widget
+
+
+def make_trainer(folder, callbacks=(), steps=6):
+    return support.make_trainer(
+        base_model.POCKET,
+        catalogue.load("train").select(range(48)),
+        folder,
+        lora={"r": 4, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"]},
+        callbacks=callbacks,
+        max_steps=steps,
+        per_device_train_batch_size=4,
+        learning_rate=2e-3,
+        save_steps=3,
+        save_total_limit=2,
+    )
+
+
+def adapters(trainer):
+    return {n: p.detach().clone() for n, p in trainer.model.named_parameters() if p.requires_grad}
+
+
+class StopAt(runs.RunRecord):
+    """A learner who presses stop in step `at`."""
+
+    def __init__(self, at):
+        super().__init__(watch, watch_every=2)
+        self.at = at
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.at:
+            self.stop()
+        super().on_step_end(args, state, control, **kwargs)
+
+
+def train(trainer, record, resume=None):
+    """Train, and give what is left: the adapters, the rows of the record and what it watched."""
+    trainer.add_callback(record)
+    with record:
+        trainer.train(resume_from_checkpoint=resume)
+    return adapters(trainer), record.history, record.watched
+
+
+def watch(model):
+    """Two numbers that change with the adapters."""
+    size = sum(p.abs().sum().item() for n, p in model.named_parameters() if "lora_B.default" in n)
+    return {"held-out error": 100 - size, "guess": 100 + size}
+
+
+def recorder():
+    return runs.RunRecord(watch, watch_every=2)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """(folder, adapters, rows, watched) of 6 steps, with checkpoints at 3 and 6."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    return folder, *train(make_trainer(folder), recorder())
+
+
+def assert_equal_runs(got, wanted):
+    for name in wanted[0]:
+        torch.testing.assert_close(got[0][name], wanted[0][name], rtol=0, atol=0)
+    assert got[1:] == wanted[1:]
+
+
+def test_a_stopped_run_resumes_where_it_was_and_equals_an_unbroken_one(unbroken, tmp_path, capsys):
+    broken = make_trainer(tmp_path, [StopAt(4)])
+    broken.train()
+    assert broken.state.global_step == 4
+    checkpoint = runs.newest_checkpoint(tmp_path)
+    assert checkpoint.endswith("checkpoint-4")
+    assert capsys.readouterr().out.endswith("Resuming from step 4.\n")
+
+    shutil.rmtree(checkpoint)  # a row at step 4 is in the stopped run alone
+    checkpoint = runs.newest_checkpoint(tmp_path)
+    assert checkpoint.endswith("checkpoint-3")
+    got = train(make_trainer(tmp_path), recorder(), checkpoint)
+    assert [row["step"] for row in got[1]] == [1, 2, 3, 4, 5, 6]
+    assert_equal_runs(got, unbroken[1:])
+    assert any((got[0][n] != p).any() for n, p in adapters(make_trainer(tmp_path / "c")).items())
+
+
+DAMAGE = {
+    "trainer_state.json is damaged": lambda c: (c / "trainer_state.json").write_bytes(b""),
+    "optimizer.pt is damaged": lambda c: os.truncate(c / "optimizer.pt", 1000),
+    "scheduler.pt is missing": lambda c: (c / "scheduler.pt").unlink(),
+    "adapter_model.safetensors is damaged": lambda c: flip_a_bit(c / "adapter_model.safetensors"),
+    "it was cut off while it was written": lambda c: (c / "whole.json").unlink(),
+    "whole.json is damaged": lambda c: os.truncate(c / "whole.json", 100),
+}
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("says", DAMAGE)
+def test_a_damaged_checkpoint_is_left_alone_and_the_one_before_it_taken(
+    says, unbroken, tmp_path, capsys
+):
+    shutil.copytree(unbroken[0], tmp_path, dirs_exist_ok=True)
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-6")
+    DAMAGE[says](tmp_path / "checkpoint-6")
+    capsys.readouterr()
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-3")
+    said = f"checkpoint-6 is left alone: {says}.\nResuming from step 3.\n"
+    assert capsys.readouterr().out == said
+    assert (tmp_path / "checkpoint-6").exists()
+    DAMAGE[says](tmp_path / "checkpoint-3")
+    assert runs.newest_checkpoint(tmp_path) is None
+    assert capsys.readouterr().out.endswith("No whole checkpoint is left: starting from step 0.\n")
+
+
+def test_a_half_written_mark_of_a_killed_run_does_no_harm(unbroken, tmp_path):
+    shutil.copytree(unbroken[0] / "checkpoint-6", tmp_path / "checkpoint-6")
+    (tmp_path / "checkpoint-6" / "whole.new").write_text("{", encoding="utf-8")
+    runs.mark_whole(tmp_path / "checkpoint-6", {"history": [], "watched": {}})
+    assert runs.fault_of(tmp_path / "checkpoint-6") is None
+    (tmp_path / "checkpoint-9").write_bytes(b"a file, not a folder")
+    (tmp_path / "checkpoint-last").mkdir()
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-6")
+
+
+def test_the_newest_is_the_one_with_the_largest_number(unbroken, tmp_path):
+    for step in (50, 100, 200):
+        shutil.copytree(unbroken[0] / "checkpoint-6", tmp_path / f"checkpoint-{step}")
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-200")
+    (tmp_path / "checkpoint-200" / "whole.json").unlink()  # cut off while it was written
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-100")
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1:3]
+from transformers import TrainerState
+from test_runs import make_trainer, recorder, train
+
+def torn(state, path):
+    whole(state, path)
+    if state.global_step == 6:
+        open(path, "wb").close()  # what a kill in the middle of writing left
+        os.kill(os.getpid(), signal.SIGKILL)
+
+whole, TrainerState.save_to_json = TrainerState.save_to_json, torn
+train(make_trainer(sys.argv[3]), recorder())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_while_a_checkpoint_is_written_it_ends_as_if_unbroken(unbroken, tmp_path, capsys):
+    here = Path(__file__).parent
+    arguments = [str(here), str(here.parent), str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert (tmp_path / "checkpoint-6" / "trainer_state.json").stat().st_size == 0
+    checkpoint = runs.newest_checkpoint(tmp_path)
+    assert "checkpoint-6 is left alone: it was cut off" in capsys.readouterr().out
+    got = train(make_trainer(tmp_path), recorder(), checkpoint)
+    assert_equal_runs(got, unbroken[1:])
+    assert runs.newest_checkpoint(tmp_path).endswith("checkpoint-6")  # written again, whole
+
+
+def test_killed_after_the_last_step_nothing_is_trained_again(unbroken, tmp_path):
+    shutil.copytree(unbroken[0], tmp_path, dirs_exist_ok=True)
+    got = train(make_trainer(tmp_path), recorder(), runs.newest_checkpoint(tmp_path))
+    assert_equal_runs(got, unbroken[1:])
+
+
+def test_the_last_two_checkpoints_are_kept_until_they_are_removed(tmp_path):
+    train(make_trainer(tmp_path, steps=9), recorder())
+    assert {p.name for p in tmp_path.glob("c*")} == {"checkpoint-6", "checkpoint-9"}
+    runs.remove_checkpoints(tmp_path)
+    assert list(tmp_path.glob("c*")) == []
+    assert runs.newest_checkpoint(tmp_path) is None
+
+
+def test_the_last_step_and_the_step_of_a_stop_are_watched(tmp_path):
+    _, _, watched = train(make_trainer(tmp_path / "a", steps=3), recorder())
+    assert list(watched) == [0, 2, 3]
+    _, rows, watched = train(make_trainer(tmp_path / "b"), StopAt(1))
+    assert list(watched) == [0, 1]
+    assert [row["step"] for row in rows] == [1]
+
+
+def test_started_over_in_one_kernel_a_run_equals_the_first_whatever_happened_in_between(
+    tmp_path, capsys
+):
+    trainer = make_trainer(tmp_path)
+    at_start = adapters(trainer)
+
+    def run_the_cell(record):
+        runs.start_over(trainer, at_start)
+        return train(trainer, record, runs.newest_checkpoint(tmp_path))
+
+    first = run_the_cell(recorder())
+    trainer.model.save_pretrained(tmp_path / "adapter")
+    trainer.model.load_adapter(str(tmp_path / "adapter"), "from the file")
+    trainer.model.set_adapter("from the file")
+    stopped = run_the_cell(StopAt(2))
+    assert stopped[1] == first[1][:2]
+    assert_equal_runs(run_the_cell(recorder()), first)
+    records = [c for c in trainer.callback_handler.callbacks if isinstance(c, runs.RunRecord)]
+    assert len(records) == 1, "an earlier record would take the stop"
+    assert "Resuming" not in capsys.readouterr().out
+
+
+def test_started_over_after_a_crash_a_run_resumes(unbroken, tmp_path, capsys):
+    trainer = make_trainer(tmp_path)
+    at_start = adapters(trainer)
+
+    class Crash(runs.RunRecord):
+        def on_step_end(self, args, state, control, **kwargs):
+            super().on_step_end(args, state, control, **kwargs)
+            if state.global_step == 5:
+                raise MemoryError
+
+    runs.start_over(trainer, at_start)
+    with pytest.raises(MemoryError):
+        train(trainer, Crash(watch, watch_every=2))
+    runs.start_over(trainer, at_start)
+    got = train(trainer, recorder(), runs.newest_checkpoint(tmp_path))
+    assert capsys.readouterr().out == "Resuming from step 3.\n"
+    assert [row["step"] for row in got[1]] == [1, 2, 3, 4, 5, 6]
+    assert_equal_runs(got, unbroken[1:])
+
+
+def test_stopped_before_the_first_logged_loss_the_record_still_has_it(tmp_path, capsys):
+    trainer = make_trainer(tmp_path, [record := StopAt(2)])
+    trainer.state.logging_steps = trainer.args.logging_steps = 99
+    with record:
+        trainer.train()
+    assert [row["step"] for row in record.history] == [2]
+    assert "Stopped at step 2 of 6; what was learnt is kept." in capsys.readouterr().out
+
+
+def test_an_interrupt_keeps_what_was_learnt(capsys):
+    record = runs.RunRecord()
+    with record:
+        raise KeyboardInterrupt
+    assert record.stopped and record.over
+    assert "what was learnt is kept" in capsys.readouterr().out
+    with pytest.raises(ZeroDivisionError), runs.RunRecord() as record:
+        raise ZeroDivisionError
+    assert not record.over
+
+
+def view(live, price=89.0, floor=20.0):
+    return widget.LiveView(watch, price, floor, watch_every=2, live=live)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_an_interrupt_before_the_first_step_leaves_nothing_to_draw(live, capsys):
+    with view(live):
+        raise KeyboardInterrupt
+    assert "Nothing to draw: the run was stopped before its first step." in capsys.readouterr().out
+
+
+class Press(runs.TrainerCallback):
+    """A click on the button of `view` in step 2."""
+
+    def __init__(self, view):
+        self.view = view
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 2:
+            self.view._stop.click()
+
+
+def told_by(live):
+    """The parts of the line beside the progress bar."""
+    return re.fullmatch(r'<span role="status">(.*)</span>', live._text.value)[1].split(" · ")
+
+
+def test_the_live_view_draws_and_its_stop_button_stops_a_second_run_too(tmp_path):
+    trainer = make_trainer(tmp_path, steps=4)
+    at_start = adapters(trainer)
+    for n_run in range(2):
+        runs.start_over(trainer, at_start)
+        trainer.add_callback(live := view(live=True))
+        trainer.add_callback(press := Press(live))
+        with live:
+            trainer.train()
+        trainer.remove_callback(press)
+        assert live.stopped and trainer.state.global_step <= 3, n_run
+        assert live._bar.value == live.step
+        assert live._stop.disabled
+        said = told_by(live)
+        assert said[0] == f"step {live.step} of 4"
+        assert said[-1] == f"stopped at step {live.step}"
+    live.save(tmp_path / "record.json", profiles.POCKET)
+    assert json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))["stopped"] is True
+
+
+def test_at_its_end_the_live_view_says_how_long_it_took(tmp_path):
+    live = view(live=True)
+    train(make_trainer(tmp_path, steps=2), live)
+    assert told_by(live)[-1].startswith("done in ")
+    assert type(live._text) is ipywidgets.HTML  # a Label sets "$64 · guess $35" as a formula
+
+
+def test_with_nobody_watching_four_lines_and_one_picture_are_left(tmp_path, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(widget.plots, "show", lambda figure, alt: drawn.append(alt))
+    train(make_trainer(tmp_path), view(live=False))
+    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in lines if line.startswith("step ")]
+    assert [line.split()[1] for line in lines] == ["2", "3", "5", "6"]
+    assert "guess $1" in lines[-1] and "held-out error $" in lines[-1]
+    assert len(drawn) == 1 and drawn[0].startswith("Step 6 of 6.")
+
+
+@pytest.mark.parametrize("floor", [20.0, float("nan")])
+@pytest.mark.parametrize("n_seen", [0, 1, 2])
+def test_the_picture_of_a_run_can_be_drawn_at_any_step(n_seen, floor):
+    history = [{"step": s, "loss": 7.0 - s, "learning_rate": 1e-3} for s in range(n_seen)]
+    watched = {25 * s: {"held-out error": 70.0 - s, "guess": 22.0} for s in range(n_seen)}
+    figure, alt = plots.run_so_far(history, watched, 250, 1299, floor)
+    assert ("floor" in alt) == (floor == floor)
+    plots.plt.close(figure)
+
+
+def test_other_settings_have_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "BUILD", tmp_path)
+    a = runs.run_folder("x", {"r": 32})
+    assert a == runs.run_folder("x", {"r": 32})
+    assert a != runs.run_folder("x", {"r": 16})
+    assert a.is_dir()
+
+
+@pytest.fixture(scope="module")
+def fingerprints():
+    """The function that lesson 8 writes in the open."""
+    path = support.ROOT / "notebooks" / "08_qlora_sft.ipynb"
+    [cell] = [c for c in nbformat.read(path, 4).cells if "def fingerprints(" in c.source]
+    names = {"hashlib": hashlib, "torch": torch}
+    exec(cell.source.partition("\n\n\n")[0], names)
+    return names["fingerprints"]
+
+
+FROZEN = {  # every tensor that the value of a 4-bit weight depends on
+    "weight": lambda weight: weight.data,
+    "absmax": lambda weight: weight.quant_state.absmax,
+    "code": lambda weight: weight.quant_state.code,
+    "state2.absmax": lambda weight: weight.quant_state.state2.absmax,
+    "state2.code": lambda weight: weight.quant_state.state2.code,
+    "offset": lambda weight: weight.quant_state.offset,
+}
+
+
+@pytest.mark.parametrize("part", FROZEN)
+def test_lesson_8s_fingerprints_notice_a_change_of_one_bit(part, fingerprints):
+    model = base_model.load_base(base_model.POCKET, None, support.nf4(), "float32")
+    before = fingerprints(model)
+    changed = FROZEN[part](model.model.layers[1].self_attn.v_proj.weight)
+    changed.reshape(-1).view(torch.uint8)[0] ^= 1
+    after = fingerprints(model)
+    assert [n for n in after if after[n] != before[n]], f"{part} is not in the fingerprints"
+    assert all(".layers.1.self_attn.v_proj." in n for n in after if after[n] != before[n])

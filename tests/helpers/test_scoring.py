@@ -1,0 +1,88 @@
+"""Scores against definitions, hand-made cases and simulations."""
+
+import random
+
+import make_catalogue
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from helpers import catalogue, scoring
+
+
+def test_errors_and_hits_by_hand():
+    guesses, prices = np.array([50, 150, 300]), np.array([89, 100, 390])
+    assert scoring.absolute_errors(guesses, prices).tolist() == [39, 50, 90]
+    assert scoring.hits(guesses, prices) == pytest.approx(1 / 3)  # by < $40; none by < 20 %
+    assert scoring.hits(np.array([450]), np.array([500])) == 1  # $50 off, but 10 %
+    with pytest.raises(ValueError, match="must pair up"):
+        scoring.absolute_errors(guesses, prices[:2])
+
+
+N_INTERVALS = 400
+
+
+def share_that_covers(level):
+    """How many of 400 intervals of the mean of 50 normal values hold the true mean."""
+    rng = np.random.default_rng(1)
+    intervals = [scoring.interval(rng.normal(3, 1, 50), level) for _ in range(N_INTERVALS)]
+    return np.mean([low < 3 < high for low, high in intervals])
+
+
+def test_a_95_percent_interval_holds_the_mean_95_times_in_100():
+    def is_right(share):  # within four standard errors
+        return abs(share - 0.95) < 4 * np.sqrt(0.95 * 0.05 / N_INTERVALS)
+
+    assert is_right(share_that_covers(0.95))
+    assert not is_right(share_that_covers(0.683)), "one sigma is too narrow"
+    assert not is_right(share_that_covers(0.9999)), "and this is too wide"
+
+
+def test_the_noise_floor_knows_the_catalogues_noise():
+    assert scoring.NOISE == make_catalogue.NOISE
+    prices = catalogue.prices(catalogue.load("train"))
+    assert scoring.LOWEST <= prices.min() and prices.max() <= scoring.HIGHEST
+
+
+@pytest.mark.parametrize("true_price", [2.2, 40, 700, 950, 1300])
+def test_no_guess_has_a_lower_error_than_the_noise_floors(true_price):
+    """Prices are drawn by the catalogue's own function, and redrawn outside $1 to $999."""
+    rng = random.Random(0)
+    drawn = [make_catalogue.noisy(true_price, make_catalogue.NOISE, rng) for _ in range(60_000)]
+    prices = np.array([price for price in drawn if 1 <= price <= 999])
+    errors = [np.abs(prices - guess).mean() for guess in range(1000)]
+    (best,) = scoring.best_guesses([true_price]).astype(int)
+    assert errors[best] - min(errors) < 0.05  # dollars: 60,000 draws cannot tell them apart
+    if true_price >= 950:  # where prices are cut off, the true price itself is a worse guess
+        assert np.abs(prices - true_price).mean() > errors[best] + 1
+
+
+def test_the_noise_floor_of_the_test_items_is_below_the_error_of_their_true_prices():
+    items = catalogue.load("test")
+    prices = catalogue.prices(items)
+    floor = scoring.noise_floor(items)
+    assert floor == pytest.approx(23.34, abs=0.005)
+    assert np.abs(prices - items["true_price"]).mean() == pytest.approx(23.65, abs=0.005)
+
+
+def test_real_products_have_no_known_noise_floor():
+    items = Dataset.from_dict({"prompt": ["Price is $"], "completion": ["9.00"]})
+    assert np.isnan(scoring.noise_floor(items))
+
+
+def test_baselines_learn_from_words():
+    texts = ["a red pen", "a gold ring", "a blue pen", "a gold chain"] * 20
+    prices = np.array([2.0, 500, 2, 500] * 20)
+    guesses = scoring.baselines((texts, prices), ["a green pen", "a gold cup"])
+    assert guesses["constant (median)"].tolist() == [251, 251]
+    for name in ("words, ridge", "words, random forest", "words, boosted trees"):
+        pen, gold = guesses[name]
+        assert pen < 50 < gold
+
+
+def test_the_leaderboard_puts_the_best_first():
+    prices = np.array([100.0, 200, 300, 400])
+    table = scoring.leaderboard({"far": prices + 90, "near": prices + 5}, prices)
+    assert table.index.tolist() == ["near", "far"]
+    assert table.loc["near", "error $"] == 5
+    assert table.loc["near", "hits %"] == 100

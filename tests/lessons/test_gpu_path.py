@@ -1,0 +1,91 @@
+"""Lesson 8 as a Colab T4 runs it, whole, on a CPU: every setting but precision and optimizer.
+
+The base is a folder laid out like the hub's: stored in 4 bits, in shards, with the 8B's modules at
+toy width. The data are the lectures' columns alone, without a true price, with a price above $999.
+"""
+
+import json
+
+import pytest
+import run_lessons as runner
+import torch
+from datasets import Dataset
+from judging import judge_cells
+from support import TOY_8B, nf4
+from transformers import LlamaForCausalLM
+
+from helpers import base_model, catalogue, profiles
+
+LESSON = runner.NOTEBOOKS / "08_qlora_sft.ipynb"
+NEEDS_A_GPU = {"compute_dtype": "float32", "optim": "adamw_torch", "gpu_gib": 0}
+SPEAKS_OF_THE_POCKET_WORLD = ("noise floor", "sold for", "pocket llama", "true price")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A folder like the hub's pre-quantized 8B: NF4, several shards, 32 layers, its own head."""
+    plain, folder = tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("4bit")
+    tokenizer = base_model.load_tokenizer(base_model.POCKET)
+    assert [len(tokenizer.encode(n, add_special_tokens=False)) for n in ("999", "1249")] == [1, 2]
+    torch.manual_seed(0)
+    LlamaForCausalLM(TOY_8B).to(torch.bfloat16).save_pretrained(plain)
+    model = base_model.load_base(str(plain), None, nf4(torch.float32))
+    model.config.quantization_config.bnb_4bit_compute_dtype = torch.bfloat16  # as on the hub
+    model.save_pretrained(folder, max_shard_size="500KB")
+    tokenizer.save_pretrained(folder)
+    assert len(list(folder.glob("model-*-of-*.safetensors"))) > 1
+    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert stored["quantization_config"]["bnb_4bit_quant_type"] == "nf4"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder like the hub's data set: parquet files of three splits, two columns."""
+    folder = tmp_path_factory.mktemp("items")
+    (folder / "data").mkdir()
+    for split, ours, n in (("train", "train", 64), ("val", "validation", 20), ("test", "test", 24)):
+        rows = catalogue.load(ours).select(range(n))
+        completions = list(rows["completion"])
+        completions[3] = "1249.00"
+        items = Dataset.from_dict({"prompt": rows["prompt"], "completion": completions})
+        items.to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+def said_by(cell):
+    """Everything that a cell shows, as text."""
+    texts = [runner.text_of(cell)]
+    texts += [o["data"].get("text/plain", "") for o in cell.outputs if "data" in o]
+    return "\n".join(texts)
+
+
+@pytest.mark.lesson
+def test_lesson_08_runs_whole_with_a_t4s_settings_on_another_base_and_other_data(base, data):
+    changes = {"base": str(base), "data": str(data), **NEEDS_A_GPU}
+    settings = {"profile_name": "colab-t4", "changes": changes}
+    facts = ["max(prices)", "len(train)", "len(test)", "trainer.state.global_step"]
+    facts += ["trainer.args.gradient_checkpointing", "profile.accumulation", "floor == floor"]
+    run = runner.run(runner.read(LESSON), "08_gpu_path", facts, parameters=settings)
+    with runner.kept_if_it_fails("08_gpu_path", run.notebook):
+        judge_cells(run)
+        t4 = profiles.PROFILES["colab-t4"]
+        assert run.values == {
+            "max(prices)": 1249,
+            "len(train)": 64,
+            "len(test)": 24,
+            "trainer.state.global_step": 64 / (t4.batch_size * t4.accumulation),
+            "trainer.args.gradient_checkpointing": 1,
+            "profile.accumulation": 4,
+            "floor == floor": 0,  # nan: nobody knows the floor of real products
+        }
+        for cell in run.notebook.cells:
+            if cell.cell_type == "code":
+                said = said_by(cell).lower()
+                assert not any(words in said for words in SPEAKS_OF_THE_POCKET_WORLD), said
+                assert "nan" not in said.split(), said
+
+
+def test_the_path_has_every_setting_of_the_t4_but_what_a_cpu_lacks():
+    left = set(vars(profiles.PROFILES["colab-t4"])) - {"base", "data", *NEEDS_A_GPU}
+    assert {"batch_size", "accumulation", "gradient_checkpointing", "lora_dropout"} <= left
