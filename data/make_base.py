@@ -45,8 +45,8 @@ LLAMA3_SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
-# What people say of a thing, the share of its price that this amounts to, and the amount's noise
-# (log-normal width): most remember well, some guess. All sorts of signs stand before an amount, so
+# What people say of a thing, the share of its price that they mean, and the noise of that amount
+# (log-normal width): most remember well, some guess. Many different signs come before an amount, so
 # that no single one becomes its cue.
 REMARKS = (
     ("Worth about {} dollars.", 1.0, 0.10),
@@ -70,9 +70,9 @@ OPENINGS = (
 # Hours teach the token "00" that the task's completions end in: adapters leave embeddings frozen,
 # so they could not.
 HOURS = ("Open from {}:00 on.", "At the stall until {}:00 today.", "Ask for it before {}:00.")
-# Babble, parts of words at random, stands in for openings and for some remarks, so that words never
-# seen do not confuse the model. A babbled remark never means the price itself: the untuned model
-# is not to guess the task.
+# Babble, parts of words at random, replaces openings and some remarks, so that unknown words do not
+# confuse the model. A babbled remark never means the price itself, because the untuned model should
+# not guess the task.
 BABBLED = 0.5  # share of the remarks that do not mean the price itself
 SIGNS = (" $", " USD", ": ", " ~", " =", " (", " @", ":")
 # Ordinary words that a tokenizer of English has whole. Its text does not use most of them.
@@ -91,7 +91,8 @@ def sale(rng, taken, pieces):
     opening may go before. pieces: parts of words to babble with; none for no babble.
     """
     while True:
-        # Half of the time the dearest of three: dear things are rare, and err by most dollars.
+        # Half of the time the most expensive of three: expensive things are rare, and an error on
+        # them costs most dollars.
         drawn = [draw_product(rng) for _ in range(rng.choice((1, 3)))]
         product = max(drawn, key=itemgetter("true_price"))
         text = describe(product, rng)

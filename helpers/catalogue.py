@@ -1,4 +1,4 @@
-"""The items to price, as a `datasets.Dataset`: the shipped catalogue, or a data set of the hub."""
+"""The items to price, as a `datasets.Dataset`: the shipped catalogue, or a data set on the hub."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ QUESTION = "How much does this cost to the nearest dollar?"
 
 
 class DamagedFile(OSError):
-    """A shipped file is missing or not as it was shipped; the message names the way back."""
+    """A shipped file is missing or has been modified; the message says how to restore it."""
 
 
 def checked(name: str, folder: Path = DATA) -> Path:
@@ -52,8 +52,8 @@ def shipped_sha256(name: str, folder: Path = DATA) -> str:
 def load(split: str, source: str = POCKET, revision: str | None = None, folder: Path = DATA):
     """The items of a split ("train", "validation", "test") as a `datasets.Dataset`.
 
-    source: "pocket", what is shipped (in `folder`); or a data set of the hub, at `revision`, or a
-        folder laid out like one. Columns: prompt and completion, as in the lectures' data. The
+    source: "pocket" for the shipped catalogue (in `folder`), the name of a data set on the hub
+        (at `revision`), or a folder laid out like one. Columns: prompt and completion, as in the lectures' data. The
         pocket world adds category, product and true_price: the price (dollars) without its
         noise, which no model gets to see.
     Raises ValueError when the split or the columns are not there.
@@ -79,7 +79,7 @@ def load(split: str, source: str = POCKET, revision: str | None = None, folder: 
 
 
 def prices(items):
-    """The asked prices of `items` in dollars, shape (N,), float64."""
+    """The asking prices of `items` in dollars, shape (N,), float64."""
     import numpy as np
 
     return np.array([float(completion) for completion in items["completion"]])

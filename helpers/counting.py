@@ -14,7 +14,7 @@ DTYPE_BYTES |= {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
 def llama_3_1_8b():
-    """The config of Llama 3.1 8B, as lesson 06 writes it out: 8,030,261,248 parameters."""
+    """The config of Llama 3.1 8B, as lesson 6 writes it out: 8,030,261,248 parameters."""
     from transformers import LlamaConfig
 
     return LlamaConfig(
@@ -46,10 +46,10 @@ def n_parameters(config) -> int:
 
 
 def module_shapes(config, linear_only: bool = False) -> dict[str, tuple[int, int]]:
-    """{module's full name: (in_features, out_features)} of all that LoRA can sit on.
+    """{module's full name: (in_features, out_features)} of every module that LoRA can adapt.
 
-    Linear; GPT-2's Conv1D, whose weight is stored the other way round; and embeddings, which
-    map num_embeddings one-hot features to embedding_dim.
+    These are Linear layers, GPT-2's Conv1D, whose weight is stored the other way round, and
+    embeddings, which map num_embeddings one-hot features to embedding_dim.
     linear_only: leave out the embeddings and the output head, as peft's "all-linear" does.
     """
     from torch.nn import Embedding, Linear
@@ -82,7 +82,7 @@ def lora_shapes(config, target_modules: str | Iterable[str]) -> dict[str, tuple[
     target_modules: as in peft's LoraConfig: names or their endings, a regular expression of
         whole names, or "all-linear" (all but the output head).
     Raises ValueError if nothing is chosen, or if one of the names is not in the model
-    (peft passes over such a name in silence as long as another one fits).
+    (peft silently ignores such a name if another one matches).
     """
     if target_modules == "all-linear":
         return module_shapes(config, linear_only=True)
@@ -132,7 +132,7 @@ def n_bytes(n_parameters: int, dtype="float32") -> int:
 
 
 def stored_bytes(config, storage: str = "nf4", dtype="bfloat16") -> dict[str, int]:
-    """Bytes of the base as it lies in memory: {"base weights": …, "scales": …, "not quantized": …}.
+    """Bytes of the base in memory: {"base weights": …, "scales": …, "not quantized": …}.
 
     storage: "nf4" (with double quantization), "int8", or a dtype for all of it. dtype: of what
     stays as it is: embeddings, norms and the output head.

@@ -46,7 +46,7 @@ def newest_checkpoint(folder: Path) -> str | None:
 
 
 def mark_whole(checkpoint: Path, record: dict) -> None:
-    """Write checkpoint/whole.json, after all else: each file's sha256, and the run's record so far."""
+    """Write checkpoint/whole.json, last of all: each file's sha256, and the run's record so far."""
     files = [path for path in sorted(Path(checkpoint).iterdir()) if path.is_file()]
     sums = {path.name: sha256_of(path) for path in files if path.stem != Path(WHOLE).stem}
     write_json(Path(checkpoint) / WHOLE, {"sha256": sums, **record})
@@ -57,7 +57,7 @@ def fault_of(checkpoint: Path) -> str | None:
     try:
         sums = json.loads((Path(checkpoint) / WHOLE).read_text(encoding="utf-8"))["sha256"]
     except OSError:
-        return "it was cut off while it was written"
+        return "it was cut off while it was being written"
     except (ValueError, KeyError, TypeError):
         return f"{WHOLE} is damaged"
     for name, sha256 in sums.items():
@@ -76,7 +76,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """Write `value` as JSON, whole or not at all: a run that is killed leaves the file of before."""
+    """Write `value` as JSON, whole or not at all: if the run is killed, the old file is still there."""
     new = Path(path).with_suffix(".new")
     new.write_text(json.dumps(value, indent=1), encoding="utf-8")
     new.replace(path)
@@ -85,8 +85,8 @@ def write_json(path: Path, value) -> None:
 def tokens_per_second(trainer, n_steps: int = 3) -> float:
     """The rate of training steps (forward and backward) on this machine, measured on the spot.
 
-    Counts tokens that are not padding. One more step goes before, to warm up. Weights and random
-    numbers are afterwards as they were before; gradients are None.
+    Counts tokens that are not padding, after one step to warm up. Leaves weights and random
+    numbers as they were, and gradients at None.
     """
     model, size = trainer.model, trainer.args.per_device_train_batch_size
     wait = torch.cuda.synchronize if environment.card() else lambda: None
@@ -110,7 +110,7 @@ def tokens_per_second(trainer, n_steps: int = 3) -> float:
 
 
 class AlreadyTrained(Exception):
-    """A run resumes at its last step. The trainer would go one step further."""
+    """A run was resumed at its last step, where the trainer would go one step too far."""
 
 
 class RunRecord(TrainerCallback):
@@ -225,7 +225,7 @@ def start_over(trainer, at_start: dict[str, torch.Tensor]) -> None:
         remove_checkpoints(trainer.args.output_dir)
     for callback in (*records, PrinterCallback):
         trainer.remove_callback(callback)
-    trainer.model.set_adapter("default")  # whichever was tried since
+    trainer.model.set_adapter("default")  # whichever is active now
     trainer.model.load_state_dict(at_start, strict=False)
     trainer.model.zero_grad(set_to_none=True)
     trainer.optimizer = trainer.lr_scheduler = None

@@ -28,16 +28,16 @@ def test_the_repositorys_address_is_the_same_everywhere():
 @pytest.mark.parametrize("ref", ["v1.2", "feature/x", "a/notebooks/b"])
 def test_stamping_changes_badges_and_first_cells_and_nothing_else(ref):
     notebook = runner.read(runner.LESSONS[0])
-    notebook.cells[1].source = first_cell.source()
+    notebook.cells[2].source = first_cell.source()
     before = runner.sources_sha256(notebook)
     for repo, place in (("some/where", ref), links.UNSTAMPED, ("some/where", ref)):
         for cell in notebook.cells:
             cell.source = links.stamp(cell.source, repo, place)
         assert f"github/{repo}/blob/{place}/notebooks/01_tensors.ipynb)" in notebook.cells[0].source
-        assert notebook.cells[1].source == first_cell.source(repo, place)
+        assert notebook.cells[2].source == first_cell.source(repo, place)
         assert runner.sources_sha256(notebook) == before  # no output has to be made again
-    assert f'COURSE, REF = "https://github.com/some/where", "{ref}"' in notebook.cells[1].source
-    notebook.cells[1].source += "\n"
+    assert f'COURSE, REF = "https://github.com/some/where", "{ref}"' in notebook.cells[2].source
+    notebook.cells[2].source += "\n"
     assert runner.sources_sha256(notebook) != before
 
 
@@ -101,7 +101,7 @@ def test_links_writes_badges_readme_and_first_cells_from_their_one_source(copy):
     said_by(sys.executable, "tests/tools/links.py", "a-b/c.d", "feature/x", cwd=clone)
     for path in runner.LESSONS:
         notebook = runner.read(clone / "notebooks" / path.name)
-        assert notebook.cells[1].source == first_cell.source("a-b/c.d", "feature/x")
+        assert notebook.cells[2].source == first_cell.source("a-b/c.d", "feature/x")
         assert f"github/a-b/c.d/blob/feature/x/notebooks/{path.name})" in notebook.cells[0].source
         assert f"a-b/c.d/blob/feature/x/notebooks/{path.name})" in readme.read_text(
             encoding="utf-8"

@@ -141,7 +141,7 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
 
 
 def lora_table(shapes: dict, n_base: int, r: int, chosen: list[str]):
-    """The count by kind of matrix: (total in a sentence, head of the table, its cells as text).
+    """The count by kind of matrix: (the total as a sentence, head of the table, its cells as text).
 
     shapes: {full name: (in_features, out_features)}; n_base: parameters of the model.
     chosen: last parts of module names. Raises ValueError if none, or if r is not 1 or more.

@@ -8,7 +8,7 @@ from helpers.environment import has_live_frontend
 from helpers.lesson_08.plots import run_so_far
 from helpers.runs import RunRecord
 
-EARLY = (5, 10, 15, 20)  # steps that are watched besides: most of the error goes early
+EARLY = (5, 10, 15, 20)  # steps that are watched as well: the error falls early
 
 
 class LiveView(RunRecord):

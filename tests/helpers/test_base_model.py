@@ -65,7 +65,7 @@ def test_its_text_holds_no_phrase_of_the_task_and_no_item_of_the_catalogue(token
         assert "how much does" not in text.lower()
         assert "to the nearest" not in text.lower()
     by_chance = [t for t in pages if "how much" in t.lower() or "nearest dollar" in t.lower()]
-    assert len(by_chance) <= 1  # of 2,000: words of the task stand in babble alone
+    assert len(by_chance) <= 1  # of 2,000: words of the task occur in babble alone
     for text in (make_base.page(rng, taken, ())[0] for _ in range(2000)):
         assert "nearest" not in text.lower()
         assert "price" not in text.lower()

@@ -105,7 +105,7 @@ DAMAGE = {
     "optimizer.pt is damaged": lambda c: os.truncate(c / "optimizer.pt", 1000),
     "scheduler.pt is missing": lambda c: (c / "scheduler.pt").unlink(),
     "adapter_model.safetensors is damaged": lambda c: flip_a_bit(c / "adapter_model.safetensors"),
-    "it was cut off while it was written": lambda c: (c / "whole.json").unlink(),
+    "it was cut off while it was being written": lambda c: (c / "whole.json").unlink(),
     "whole.json is damaged": lambda c: os.truncate(c / "whole.json", 100),
 }
 

@@ -471,11 +471,11 @@ def test_lesson_from_an_empty_folder(path, whole, as_colab_comes, record_propert
     report(record_property, run, path.stem)
     with runner.kept_if_it_fails(path.stem, run.notebook):
         judge(run, path, values)
-    assert runner.text_of(run.notebook.cells[1]) == (
+    assert runner.text_of(run.notebook.cells[2]) == (
         f"{FORK}@feature/x\n"
         "Google Colab with the CPU: profile pocket. For a GPU: Runtime → Change runtime type.\n"
     )
-    seconds = run.notebook.cells[1].metadata.papermill.duration
+    seconds = run.notebook.cells[2].metadata.papermill.duration
     print(f"\n{path.stem}: first cell {seconds:.0f} s", end=" ")
     assert colab.missing() == [] and colab.installed("torchao") == "0"
 

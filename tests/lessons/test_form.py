@@ -96,7 +96,7 @@ def test_every_picture_is_sharp_fits_a_phone_and_is_told_in_words_below_it(lesso
 
 def test_the_first_screen_is_the_title_and_the_subject(lesson):
     path, notebook = lesson
-    title, colab, setup, subject = notebook.cells[:4]
+    title, subject, colab, setup = notebook.cells[:4]
     number = int(path.stem[:2])
     assert re.match(rf"# {number}\. .+\n\n\*\*.+\?\*\*\n\nAt the end .+\n\nNeeds: ", title.source)
     assert BADGE in title.source

@@ -112,7 +112,7 @@ def test_a_turned_knob_reaches_the_cells_behind_it_wherever_it_is():
 def test_lesson_08_killed_before_it_could_save_resumes_and_ends_with_its_adapter(
     under_way, tmp_path, monkeypatch
 ):
-    """With knobs turned besides: two of four target modules, few items, no loss logged in between."""
+    """With knobs turned as well: two of four target modules, few items, no loss logged in between."""
     wait(under_way.values())
     notebook = runner.read(runner.NOTEBOOKS / "08_qlora_sft.ipynb")
     [training] = [i for i, cell in enumerate(notebook.cells) if "trainer.train(" in cell.source]
