@@ -7,7 +7,7 @@ import os
 
 
 def pytest_configure(config):
-    if config.option.markexpr == "not gpu":
+    if config.option.markexpr != "gpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 

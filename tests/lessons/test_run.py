@@ -2,8 +2,10 @@
 
 import copy
 import sys
+import tempfile
 from concurrent.futures import ProcessPoolExecutor, wait
 from multiprocessing import get_context
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -17,6 +19,8 @@ trainer.model.save_pretrained = lambda path, *more, **kwargs: (
     os.kill(os.getpid(), signal.SIGKILL) if str(path).endswith("adapter") else save(path, *more, **kwargs)
 )
 """
+LESSON_08 = runner.NOTEBOOKS / "08_qlora_sft.ipynb"
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # two runs at a time: threads of both would wait in turns
 KNOBS = [
     pytest.param(path, number, id=f"{path.stem[:2]}, {row['turn']}")
     for path in runner.LESSONS
@@ -32,23 +36,56 @@ def run_lesson(path):
 def run_turned(path, number):
     row = runner.settings(path)["knobs"][number]
     values = list(row.get("values", {}))
-    return runner.run(runner.read(path), f"{path.stem}_knobs_{number}", values, None, row["turn"])
+    name = f"{path.stem}_knobs_{number}"
+    return runner.run(runner.read(path), name, values, ONE_THREAD, row["turn"])
+
+
+def run_killed(path):
+    """Lesson 8 killed when it would save its adapter, and run again; what each left, by name.
+
+    With knobs turned as well: two of four target modules, few items, no loss logged in between.
+    """
+    notebook = runner.read(path)
+    [training] = [i for i, cell in enumerate(notebook.cells) if "trainer.train(" in cell.source]
+    killed = copy.deepcopy(notebook)
+    killed.cells.insert(training, nbformat.v4.new_code_cell(KILL_BEFORE_SAVING))
+    changes = {"target_modules": ["q_proj", "v_proj"], "n_train": 64, "n_test": 20}
+    with tempfile.TemporaryDirectory() as build:
+        runner.FAILED = Path(build) / "failed"
+        env = ONE_THREAD | {"COURSE_BUILD": build}
+        settings = dict(env=env, parameters={"changes": changes, "log_every": 999})
+        try:
+            runner.run(killed, "08_killed", **settings)
+        except runner.LessonFailed as error:
+            fault = str(error)
+        [folder] = (Path(build) / "08_qlora_sft").iterdir()
+        left = {file.name for file in folder.glob("[acr]*")}
+        facts = ["len(live.history)", "len(live.watched)"]
+        run = runner.run(notebook, "08_resumed", facts, **settings)
+        kept = {file.name for file in folder.glob("[acr]*")}
+        n_bytes = (folder / "adapter" / "adapter_model.safetensors").stat().st_size
+    return fault, left, run, kept, n_bytes
 
 
 @pytest.fixture(scope="module")
 def under_way(request):
-    """{(function, its arguments): future}: runs that do not train start at once, two at a time."""
+    """{(function, its arguments): future}: all runs but one start at once, two at a time.
+
+    The one that trains in full takes every core, so it is run when all others are over.
+    """
     wanted = []
     for item in request.session.items:
         if item.function is test_lesson:
             wanted.append((run_lesson, item.callspec.params["path"]))
         elif item.function is test_with_knobs_turned:
             wanted.append((run_turned, *item.callspec.params.values()))
+        elif item.function is KILL_TEST:
+            wanted.append((run_killed, LESSON_08))
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         yield {
             call: pool.submit(*call)
-            for call in reversed(wanted)  # later lessons take longer
-            if not trains(runner.read(call[1]))
+            for call in wanted
+            if call[0] is not run_lesson or not trains(runner.read(call[1]))
         }
 
 
@@ -109,31 +146,18 @@ def test_a_turned_knob_reaches_the_cells_behind_it_wherever_it_is():
 
 @pytest.mark.lesson
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_lesson_08_killed_before_it_could_save_resumes_and_ends_with_its_adapter(
-    under_way, tmp_path, monkeypatch
-):
-    """With knobs turned as well: two of four target modules, few items, no loss logged in between."""
-    wait(under_way.values())
-    notebook = runner.read(runner.NOTEBOOKS / "08_qlora_sft.ipynb")
-    [training] = [i for i, cell in enumerate(notebook.cells) if "trainer.train(" in cell.source]
-    knobs = {"target_modules": ["q_proj", "v_proj"], "n_train": 64, "n_test": 20}
-    settings = dict(
-        env={"COURSE_BUILD": str(tmp_path)}, parameters={"changes": knobs, "log_every": 999}
-    )
-    killed = copy.deepcopy(notebook)
-    killed.cells.insert(training, nbformat.v4.new_code_cell(KILL_BEFORE_SAVING))
-    monkeypatch.setattr(runner, "FAILED", tmp_path / "failed")
-    with pytest.raises(runner.LessonFailed, match="DeadKernelError"):
-        runner.run(killed, "08_killed", **settings)
-    [folder] = (tmp_path / "08_qlora_sft").iterdir()
-    assert {p.name for p in folder.glob("[acr]*")} == {"checkpoint-4"}  # no adapter, no run.json
-
-    run = runner.run(notebook, "08_resumed", ["len(live.history)", "len(live.watched)"], **settings)
+def test_lesson_08_killed_before_it_could_save_resumes_and_ends_with_its_adapter(under_way):
+    fault, left, run, kept, n_bytes = run_of(under_way, run_killed, LESSON_08)
+    assert "DeadKernelError" in fault
+    assert left == {"checkpoint-4"}  # no adapter, no run.json
     [said] = [runner.text_of(c) for c in run.notebook.cells if "trainer.train(" in c.source]
     assert said.startswith("Resuming from step 4.\n")
     assert run.values == {"len(live.history)": 1, "len(live.watched)": 2}
-    assert {p.name for p in folder.glob("[acr]*")} == {"adapter", "run.json"}
-    assert (folder / "adapter" / "adapter_model.safetensors").stat().st_size > 4 * 106_496
+    assert kept == {"adapter", "run.json"}
+    assert n_bytes > 4 * 106_496
+
+
+KILL_TEST = test_lesson_08_killed_before_it_could_save_resumes_and_ends_with_its_adapter
 
 
 def test_a_lesson_that_fails_leaves_its_notebook_and_its_whole_traceback(tmp_path, monkeypatch):
