@@ -122,7 +122,7 @@ def test_text_is_read_and_written_in_an_encoding_that_is_named():
         ("subprocess.run(x, encoding='utf-8')", False),
     ],
 )
-def test_and_the_test_above_sees_it(code, wrong):
+def test_a_call_without_an_encoding_is_found(code, wrong):
     assert names_no_encoding(ast.parse(code).body[0].value) == wrong
 
 

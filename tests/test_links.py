@@ -60,7 +60,7 @@ def test_two_badges_in_one_paragraph_are_two():
     ]
     + [("a/b", '"; import os'), ("a/b\n", "main"), ("a/b", "x/")],
 )
-def test_what_is_no_address_is_written_nowhere(address):
+def test_an_invalid_address_is_written_nowhere(address):
     before = links.PYPROJECT.read_bytes()
     with pytest.raises(SystemExit, match="wanted owner/name, and a branch, tag or commit"):
         links.main(*address)
@@ -149,7 +149,7 @@ def test_the_first_push_of_a_fresh_copy_is_stamped_once(copy, tmp_path, monkeypa
     assert "another/copy-of-it" in said_by("git", "show", "main:README.md", cwd=origin)
 
 
-def test_the_workflow_runs_on_pushes_to_the_default_branch_of_what_is_no_fork():
+def test_the_workflow_runs_on_pushes_to_the_default_branch_unless_it_is_a_fork():
     text = STAMP.read_text(encoding="utf-8")
     [when] = re.findall(r"(?m)^on:\n((?:  .*\n)+)", text)
     assert re.findall(r"(?m)^  (\w+):", when) == ["push"]

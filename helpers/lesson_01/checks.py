@@ -1,4 +1,4 @@
-"""Checks of lesson 01: shapes that meet, bytes from a shape, a broken picture, a masked mean."""
+"""Checks of lesson 1: shapes that meet, bytes from a shape, a broken picture, a masked mean."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pictures of lesson 01: what a tensor holds, how it lies in memory, which shapes meet."""
+"""Pictures of lesson 1: what a tensor holds, how it lies in memory, which shapes meet."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The picture of lesson 01's riddle: drawn by formula, and broken by one reshape."""
+"""The picture of lesson 1's riddle: drawn by formula, and broken by one reshape."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Checks of lesson 08: memory of full training, read a price, count steps, write a label mask."""
+"""Checks of lesson 8: memory of full training, read a price, count steps, write a label mask."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pictures of lesson 08: memory, one belief, the mask, the four steps, the run, the result."""
+"""Pictures of lesson 8: memory, one belief, the mask, the four steps, the run, the result."""
 
 import textwrap
 

@@ -102,7 +102,7 @@ def test_the_static_form_is_folded_and_says_the_same(monkeypatch):
         assert part in data["text/html"] and part in data["text/plain"]
 
 
-def test_the_table_refuses_a_rank_that_is_none():
+def test_the_table_refuses_an_impossible_rank():
     with pytest.raises(ValueError, match="r = 0"):
         widget.lora_table(counting.module_shapes(LLAMA), 8_030_261_248, 0, ATTENTION)
 

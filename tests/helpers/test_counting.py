@@ -76,7 +76,7 @@ def test_bytes():
 
 
 @pytest.mark.parametrize("r", [0, -4, 2.5, True])
-def test_a_rank_that_is_none_is_refused(r):
+def test_an_impossible_rank_is_refused(r):
     with pytest.raises(ValueError, match="whole number, 1 or more"):
         counting.lora_parameters(GPT2Config(), r, ["c_attn"])
 

@@ -219,7 +219,7 @@ def test_where_neither_is_known_it_runs_the_stamped_address(ref, small, tmp_path
     assert done.stdout == f"{REPO}@{ref}\nran {ref}\n", done.stderr
 
 
-def test_unstamped_besides_it_says_what_to_do_and_fetches_nothing(tmp_path):
+def test_with_no_address_at_all_it_says_what_to_do_and_fetches_nothing(tmp_path):
     with sessions([session(lesson_at("OWNER/REPO", "main"))]) as colab_has:
         done = run_cell(tmp_path, colab_has, browser(lesson_at("OWNER/REPO", "main")))
     assert done.stdout == "" and UNKNOWN in done.stderr
@@ -268,7 +268,7 @@ GARBAGE += [[session(lesson_at("else/where", "main")) | {"kernel": None}] * 2]
 
 
 @pytest.mark.parametrize("answer", GARBAGE, ids=short)
-def test_a_session_list_that_is_none_is_passed_over(answer, small, tmp_path):
+def test_a_useless_session_list_is_ignored(answer, small, tmp_path):
     with sessions(answer) as colab_has:
         copy = browser(lesson_at(REPO, "main"))
         done = run_cell(tmp_path, colab_has, copy, on_github(REPO, small))
@@ -288,7 +288,7 @@ def test_without_a_session_list_it_goes_on(env, small, tmp_path):
     ["null", "7", "[]", "{}", '"x"', '{"ipynb": null}', '{"ipynb": {"metadata": {}}}']
     + [browser()["COURSE_BROWSER"].replace("[]}}", f"{odd}}}}}") for odd in ("7", "[7]", "[{}]")],
 )
-def test_a_browsers_reply_that_is_none_is_passed_over(reply, small, tmp_path):
+def test_a_useless_reply_of_the_browser_is_ignored(reply, small, tmp_path):
     env = [{"COURSE_BROWSER": reply}, on_github(REPO, small)]
     done = run_cell(tmp_path, *env, stamp=(REPO, "main"))
     assert (done.stdout, done.stderr) == (f"{REPO}@main\nran main\n", "")
@@ -364,7 +364,7 @@ def test_an_address_that_is_no_lesson_on_github_reaches_neither_git_nor_a_shell(
 
 
 @pytest.mark.parametrize("ref", ["-q", "main;touch pwned", "a/../x"])
-def test_not_even_if_it_was_stamped(ref, small, tmp_path):
+def test_a_hostile_stamp_reaches_neither_git_nor_a_shell(ref, small, tmp_path):
     assert "shell" not in first_cell.CELL
     done = run_cell(tmp_path, on_github(REPO, small), stamp=(REPO, ref))
     assert done.stdout == "" and UNKNOWN in done.stderr

@@ -1,6 +1,6 @@
 """Measure the budgets on this machine: python tests/tools/bench.py
 
-The rate of lesson 08's SFTTrainer against a bare PyTorch loop on the same items in the same
+The rate of lesson 8's SFTTrainer against a bare PyTorch loop on the same items in the same
 process, evaluation in batches against one item at a time, and the import of helpers.
 """
 
