@@ -58,6 +58,8 @@ class Check:
             return Verdict("untouched", "not done yet")
         if _same_or_false(got, self.reference(), self.rel_tol):
             return Verdict("right", f"{_show(got)} is right. {self.notice}".strip())
+        if _is_number(self.reference()) and not (_is_number(got) or _is_array(got)):
+            return Verdict("wrong", f"{_show(got)} is not a number")
         named = _named_mistake(got, (), self.mistakes, self.rel_tol)
         return Verdict("wrong", f"{_show(got)} is not it" + (f"\n  {named}" if named else ""))
 
@@ -200,7 +202,8 @@ def _written(value) -> str:
             return f"{shape} …"
         return f"{shape} {_written(value.tolist())}" if shape else _written(value.item())
     if isinstance(value, float):
-        return f"{value:.6g}"
+        whole = value.is_integer() and 1e6 <= abs(value) < 1e15
+        return f"{value:,.0f}" if whole else f"{value:.6g}"
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, tuple):

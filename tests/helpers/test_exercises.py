@@ -133,6 +133,8 @@ def test_an_answer_may_be_a_value_and_the_right_one_is_not_revealed():
     check = Check(lambda: 320, [()], [rank_forgotten], notice="A third of a percent.")
     assert check(None) == Verdict("untouched", "not done yet")
     assert repr(check(320.0)) == "✓ 320 is right. A third of a percent."
+    assert repr(check("320")) == "✗ '320' is not a number"
+    assert repr(check(27_262_976.0)) == "✗ 27,262,976 is not it"
     assert repr(check(10)) == "✗ 10 is not it\n  This is rank 1."
     assert repr(check(7)) == "✗ 7 is not it"
     assert check(rank_forgotten).state == "wrong" and check(check.reference).state == "right"
