@@ -436,6 +436,8 @@ def test_a_second_run_fetches_nothing_and_another_branch_gets_a_folder_of_its_ow
 def test_in_a_kernel_it_fetches_this_course_and_makes_helpers_importable(whole, tmp_path):
     if os.environ.get("STACK") == "colab":
         pytest.skip("the lessons show it there")
+    if colab.missing():  # with STACK=newest, which ignores the ranges
+        pytest.skip("the cell would change this environment's packages")
     sources = [first_cell.source(), "from helpers import ROOT\n\nprint(ROOT)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     with sessions([session(lesson_at(FORK, "feature/x"))]) as colab_has:
