@@ -30,7 +30,8 @@ KNOBS = [
 
 def run_lesson(path):
     notebook, values = prepared(path)
-    return runner.run(notebook, path.stem, list(values))
+    env = None if trains(notebook) else ONE_THREAD
+    return runner.run(notebook, path.stem, list(values), env)
 
 
 def run_turned(path, number):

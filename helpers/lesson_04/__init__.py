@@ -1,0 +1,1 @@
+"""What lesson 4 (next-token loss) alone owns: its checks and pictures."""

@@ -1,0 +1,316 @@
+"""Checks of lesson 4: cross-entropy, the labels of a batch, a price for a cost, a bad twin."""
+
+import torch
+
+from helpers.exercises import Check
+
+# ---- cross_entropy(logits, targets): (N, V), (N,) → the mean loss in nats, a number or tensor
+
+
+def cross_entropy_right(logits, targets):
+    return torch.nn.functional.cross_entropy(logits, targets).item()
+
+
+def _log_p(logits, dim=-1):
+    return logits - logits.logsumexp(dim, keepdim=True)
+
+
+def sign_lost(logits, targets):
+    """The sign is lost: a logarithm of a probability is negative, a loss is not."""
+    return -cross_entropy_right(logits, targets)
+
+
+def summed(logits, targets):
+    """That is the sum: the loss is the mean over the places."""
+    return cross_entropy_right(logits, targets) * len(targets)
+
+
+def in_bits(logits, targets):
+    """That is in bits: take the natural logarithm."""
+    return cross_entropy_right(logits, targets) / torch.tensor(2.0).log().item()
+
+
+def log_of_the_mean(logits, targets):
+    """That averages the probabilities first: take each logarithm, then the mean."""
+    p = logits.softmax(-1)[torch.arange(len(targets)), targets]
+    return -p.mean().log().item()
+
+
+def not_normalised(logits, targets):
+    """Those are the scores themselves: turn them into probabilities before you pick."""
+    return -logits[torch.arange(len(targets)), targets].mean().item()
+
+
+def over_the_places(logits, targets):
+    """The softmax runs over the places: it belongs over the tokens, the last dimension."""
+    return -_log_p(logits, 0)[torch.arange(len(targets)), targets].mean().item()
+
+
+def log_forgotten(logits, targets):
+    """The logarithm is missing: that is one minus the mean probability."""
+    return 1 - logits.softmax(-1)[torch.arange(len(targets)), targets].mean().item()
+
+
+def all_tokens(logits, targets):
+    """That averages over all tokens: pick each place's target first."""
+    return -_log_p(logits).mean().item()
+
+
+def the_likeliest(logits, targets):
+    """That scores the most likely token: the target says which one was right."""
+    return -_log_p(logits).max(-1).values.mean().item()
+
+
+def _scores(n, v, seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(n, v, generator=generator)
+    return logits, torch.randint(v, (n,), generator=generator)
+
+
+cross_entropy = Check(
+    reference=cross_entropy_right,
+    cases=[_scores(4, 7, seed=1), _scores(3, 5, seed=2)],
+    mistakes=[
+        sign_lost,
+        summed,
+        in_bits,
+        log_of_the_mean,
+        not_normalised,
+        over_the_places,
+        log_forgotten,
+        all_tokens,
+        the_likeliest,
+    ],
+    notice="This number, and nothing else, is what training makes smaller.",
+)
+
+
+# ---- make_labels(input_ids, attention_mask, n_prompt): (B, T), (B, T), (B,) → labels (B, T)
+
+
+def labels_right(input_ids, attention_mask, n_prompt):
+    labels = torch.full_like(input_ids, -100)
+    for row, start in enumerate(n_prompt.tolist()):
+        end = int(attention_mask[row].sum())
+        labels[row, start:end] = input_ids[row, start:end]
+    return labels
+
+
+def padding_counts(input_ids, attention_mask, n_prompt):
+    """The padding carries loss: where the attention mask is 0, the label is -100."""
+    place = torch.arange(input_ids.shape[1])
+    return input_ids.masked_fill(place < n_prompt[:, None], -100)
+
+
+def prompt_counts(input_ids, attention_mask, n_prompt):
+    """The prompt carries loss: only the completion should."""
+    return input_ids.masked_fill(attention_mask == 0, -100)
+
+
+def by_the_padding_token(input_ids, attention_mask, n_prompt):
+    """The text's real end is masked too, as padding is the same token: go by the attention mask."""
+    labels = padding_counts(input_ids, attention_mask, n_prompt)
+    return labels.masked_fill(input_ids == 1, -100)
+
+
+def the_wrong_way_round(input_ids, attention_mask, n_prompt):
+    """The mask is the wrong way round: the completion keeps its labels."""
+    kept = labels_right(input_ids, attention_mask, n_prompt) != -100
+    return input_ids.masked_fill(kept, -100)
+
+
+def masked_with_zero(input_ids, attention_mask, n_prompt):
+    """0 is a token like any other: what carries no loss is -100."""
+    labels = labels_right(input_ids, attention_mask, n_prompt)
+    return labels.masked_fill(labels == -100, 0)
+
+
+def first_prompt_for_all(input_ids, attention_mask, n_prompt):
+    """Each row has a prompt of its own length: compare with n_prompt[:, None]."""
+    return labels_right(input_ids, attention_mask, n_prompt[:1].expand(len(n_prompt)))
+
+
+def one_too_many(input_ids, attention_mask, n_prompt):
+    """One token too many is masked: places count from 0, so the completion starts at n_prompt."""
+    return labels_right(input_ids, attention_mask, n_prompt + 1)
+
+
+def shifted(input_ids, attention_mask, n_prompt):
+    """Those are shifted: a label is the token at its own place, and the model shifts."""
+    labels = labels_right(input_ids, attention_mask, n_prompt)
+    return torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], -100)], dim=1)
+
+
+make_labels = Check(
+    reference=labels_right,
+    cases=[
+        (
+            torch.tensor([[0, 41, 42, 89, 1, 1, 1], [0, 51, 52, 53, 54, 640, 1]]),
+            torch.tensor([[1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 1]]),
+            torch.tensor([3, 5]),
+        ),
+        (
+            torch.tensor([[0, 7, 8, 9, 99, 1], [0, 7, 5, 1, 1, 1], [0, 6, 7, 12, 1, 1]]),
+            torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 0]]),
+            torch.tensor([4, 2, 3]),
+        ),
+    ],
+    mistakes=[
+        padding_counts,
+        prompt_counts,
+        by_the_padding_token,
+        the_wrong_way_round,
+        masked_with_zero,
+        first_prompt_for_all,
+        one_too_many,
+        shifted,
+    ],
+    notice="Without a loss on the real end, a model never learns to stop.",
+)
+
+
+# ---- best_guess(belief, cost): (n,), (n guesses, n prices) → the guess that costs least on average
+
+
+def best_guess_right(belief, cost):
+    expected = [sum(p * c for p, c in zip(belief, row, strict=True)) for row in cost]
+    return expected.index(min(expected))
+
+
+def dimensions_swapped(belief, cost):
+    """That adds up over guesses: `cost[guess]` is the row of one guess, a cost for each price."""
+    return int((belief @ cost).argmin())
+
+
+def the_worst(belief, cost):
+    """That is the guess that costs most: take argmin."""
+    return int((cost @ belief).argmax())
+
+
+def its_cost(belief, cost):
+    """That is what the best guess costs: return the guess, its index."""
+    return float((cost @ belief).min())
+
+
+def most_likely(belief, cost):
+    """That is the most likely price, whatever a mistake costs."""
+    return int(belief.argmax())
+
+
+def the_median(belief, cost):
+    """That is the median: it is best when dollars too high and too low cost the same."""
+    return int((belief.cumsum(0) < 0.5).sum())
+
+
+def the_mean(belief, cost):
+    """That is the mean: it is best for squared errors."""
+    return round(float(belief @ torch.arange(len(belief), dtype=belief.dtype)))
+
+
+def belief_ignored(belief, cost):
+    """That treats all prices as equally likely: weigh each cost with the belief."""
+    return int(cost.mean(1).argmin())
+
+
+def _costs(n, too_low, too_high):
+    price = torch.arange(n, dtype=torch.float64)
+    over = price[:, None] - price[None, :]  # guess - price
+    return torch.where(over > 0, too_high * over, -too_low * over)
+
+
+best_guess = Check(
+    reference=best_guess_right,
+    cases=[
+        (torch.tensor([1, 3, 2, 2, 1, 4, 2, 1], dtype=torch.float64) / 16, _costs(8, 1, 5)),
+        (torch.tensor([4, 1, 6, 1, 1, 1, 1, 1, 0], dtype=torch.float64) / 16, _costs(9, 4, 1)),
+    ],
+    mistakes=[
+        dimensions_swapped,
+        the_worst,
+        its_cost,
+        most_likely,
+        the_median,
+        the_mean,
+        belief_ignored,
+    ],
+    notice="Where a guess too high costs five times one too low, you ask for less than the median.",
+)
+
+
+# ---- bad_twin(belief, label): (n,), int → a belief of equal loss, as far off in dollars as can be
+
+
+def bad_twin_right(belief, label):
+    n = len(belief)
+    far = max(range(n), key=lambda price: abs(price - label))
+    twin = [0.0] * n
+    twin[label] = float(belief[label])
+    twin[far] = 1 - float(belief[label])
+    return torch.tensor(twin, dtype=belief.dtype)
+
+
+def always_the_last(belief, label):
+    """The last price is not always the farthest: from a dear label, 0 is farther."""
+    twin = torch.zeros_like(belief)
+    twin[label], twin[-1] = belief[label], 1 - belief[label]
+    return twin
+
+
+def label_lost(belief, label):
+    """The label has lost its probability: now the loss is infinite, not equal."""
+    twin = torch.zeros_like(belief)
+    twin[max(0, len(belief) - 1, key=lambda price: abs(price - label))] = 1
+    return twin
+
+
+def spread_out(belief, label):
+    """The rest is spread out: put all of it where it is farthest off."""
+    twin = torch.full_like(belief, float(1 - belief[label]) / (len(belief) - 1))
+    twin[label] = belief[label]
+    return twin
+
+
+def does_not_add_up(belief, label):
+    """It does not add up to 1: what the label leaves has to go somewhere."""
+    twin = torch.zeros_like(belief)
+    twin[label] = belief[label]
+    return twin
+
+
+def turned_round(belief, label):
+    """The loss has changed: the label has to keep its probability, whatever the rest does."""
+    return belief.flip(0)
+
+
+def unchanged(belief, label):
+    """That is the same belief: keep the label's probability and move the rest."""
+    return belief.clone()
+
+
+def far_from_the_likeliest(belief, label):
+    """That is farthest from the most likely price: dollars count from the label."""
+    said = int(belief.argmax())
+    twin = torch.zeros_like(belief)
+    far = max(range(len(belief)), key=lambda price: abs(price - said))
+    twin[far] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
+bad_twin = Check(
+    reference=bad_twin_right,
+    cases=[
+        (torch.tensor([0, 1, 2, 3, 5, 3, 2, 0], dtype=torch.float64) / 16, 2),
+        (torch.tensor([2, 6, 1, 1, 2, 3, 1, 0], dtype=torch.float64) / 16, 5),
+    ],
+    mistakes=[
+        always_the_last,
+        label_lost,
+        spread_out,
+        does_not_add_up,
+        turned_round,
+        unchanged,
+        far_from_the_likeliest,
+    ],
+    notice="Its loss is equal to the last digit, and a shop that trusts it goes broke.",
+)
