@@ -28,10 +28,10 @@ def price_tree(tokenizer) -> PriceTree:
 
     Raises ValueError if it joins the dollar sign and the digits in one token.
     """
-    frame = tokenizer.encode(FRAME, add_special_tokens=False)
+    texts = [FRAME, *(f"{FRAME}{n}" for n in range(N_PRICES))]
+    frame, *coded = tokenizer(texts, add_special_tokens=False)["input_ids"]
     prices = []
-    for n in range(N_PRICES):
-        ids = tokenizer.encode(f"{FRAME}{n}", add_special_tokens=False)
+    for n, ids in enumerate(coded):
         if ids[: len(frame)] != frame or len(ids) == len(frame):
             raise ValueError(
                 f"this tokenizer joins the dollar sign and the digits of ${n} in one token, so the "
