@@ -64,7 +64,7 @@ def load_base(
         revision=revision,
         quantization_config=quantization_config,
         dtype=dtype,
-        device_map={"": "cpu" if environment.card() is None else 0},
+        device_map={"": environment.device()},
         use_safetensors=True,
     )
     keep_trainable(model)

@@ -28,6 +28,21 @@ def llama_3_1_8b():
     )
 
 
+def llama_3_1_70b():
+    """The config of Llama 3.1 70B: 70,553,706,496 parameters."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=128256,
+        hidden_size=8192,
+        intermediate_size=28672,
+        num_hidden_layers=80,
+        num_attention_heads=64,
+        num_key_value_heads=8,
+        tie_word_embeddings=False,
+    )
+
+
 def meta_model(config):
     """The causal language model of `config` on the meta device: shapes, no storage.
 

@@ -22,9 +22,14 @@ def start(seed: int = 42) -> None:
 
     Call it before you import anything but `helpers`: most libraries read their settings once, when
     they are imported. Calling it again starts over, with the same seeds and float32.
+    Of several processes that a launcher started, only the main one prints from here on.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if n_processes() == 1:  # transformers' Trainer would count a second card without using it
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    if not is_main():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     warnings.filterwarnings("ignore", category=FutureWarning)
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -45,13 +50,42 @@ def start(seed: int = 42) -> None:
     print(f"torch {torch.__version__.split('+')[0]} on {device_name()}, seed {seed}")
 
 
-def card() -> tuple[str, float, tuple[int, int]] | None:
-    """This machine's first CUDA card as (name, GiB, compute capability), or None."""
+def n_processes() -> int:
+    """How many processes train together: 1, unless `accelerate launch` or torchrun started more."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def is_main() -> bool:
+    """True in the process that prints and writes files: the first, or the only one."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def wait_for_all() -> None:
+    """Return when every process is here: then all find what the main one has written."""
+    if n_processes() > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def device() -> int | str:
+    """Where this process's model belongs: the number of its CUDA card, or "cpu".
+
+    A launcher numbers a machine's processes from 0; each takes the card of its number.
+    """
     import torch
 
-    if not torch.cuda.is_available():
+    return int(os.environ.get("LOCAL_RANK", 0)) if torch.cuda.is_available() else "cpu"
+
+
+def card() -> tuple[str, float, tuple[int, int]] | None:
+    """This process's CUDA card as (name, GiB, compute capability), or None."""
+    import torch
+
+    place = device()
+    if place == "cpu":
         return None
-    found = torch.cuda.get_device_properties(0)
+    found = torch.cuda.get_device_properties(place)
     return found.name, found.total_memory / 2**30, (found.major, found.minor)
 
 
@@ -74,9 +108,16 @@ def in_colab() -> bool:
     return "COLAB_RELEASE_TAG" in os.environ
 
 
+def in_notebook() -> bool:
+    """True in a notebook's kernel, False in a script, which has no page to show a picture on."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
 def has_live_frontend() -> bool:
     """True if JupyterLab, VS Code or Colab started this kernel, so that someone may be watching."""
-    return in_colab() or any(os.environ.get(k) for k in ("JPY_SESSION_NAME", "VSCODE_PID"))
+    signs = ("COLAB_RELEASE_TAG", "JPY_SESSION_NAME", "VSCODE_PID")
+    return in_notebook() and any(os.environ.get(sign) for sign in signs)
 
 
 def check_disk(n_bytes: int, folder: Path) -> None:

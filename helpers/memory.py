@@ -116,6 +116,48 @@ def load_peak(config, storage: str = "nf4", dtype="bfloat16") -> int:
     return sum(stored_bytes(config, storage, dtype).values()) + extra
 
 
+def on_cards(config, profile, n_cards: int, how: str, rate: float) -> dict[str, float]:
+    """Predicted for training on `n_cards`, one process each: GB (10⁹ bytes) and rates of a step.
+
+    how: "DDP", a whole copy on each card, with gradients averaged once a step; or "FSDP", where a
+        card keeps its share of base, adapters, gradients and moments. Each forward and each
+        backward pass then gathers the layers in turn (two are there at a time), and embeddings and
+        head once. Activations stay whole, and so do the scales: bitsandbytes keeps these outside
+        the parameters.
+    rate: tokens a second of one card. "tokens/s" takes it times n_cards, as if the network cost
+        nothing; "GB/s sent" is what the network must then carry.
+    "GB sent a step": by one card, which receives as much. "GB read to load": by all processes
+        together; with FSDP one process reads the file and sends the others their shares.
+    Raises ValueError for another `how`. Sources: DDP (Li et al., 2020), FSDP (Zhao et al., 2023),
+    bitsandbytes' pull request 970.
+    """
+    if how not in ("DDP", "FSDP"):
+        raise ValueError(f"how = {how!r}: it has to be DDP or FSDP")
+    parts = training_memory(config, profile)
+    stored = stored_bytes(config, "nf4", profile.compute_dtype)
+    gradients, at_work = parts["gradients"], parts["activations"] + parts["loss"]
+    travels = (n_cards - 1) / n_cards  # of all bytes, a card has its own share already
+    if how == "DDP":
+        held = sum(parts.values()) + (gradients if n_cards > 1 else 0)  # a copy to send
+        sent = 2 * travels * gradients  # added up, then handed round
+        read = n_cards * sum(stored.values())
+    else:
+        layers, rest = stored["base weights"] + parts["adapters"], stored["not quantized"]
+        share = (layers + rest + gradients + parts["optimizer"]) / n_cards
+        gathered = 2 * layers / config.num_hidden_layers + rest
+        held = share + gathered + stored["scales"] + at_work
+        sent = travels * (profile.accumulation * (2 * layers + rest) + gradients)
+        read = sum(stored.values())
+    tokens = profile.batch_size * profile.max_length * profile.accumulation
+    return {
+        "GB a card": held / 1e9,
+        "GB sent a step": sent / 1e9,
+        "GB read to load": read / 1e9,
+        "tokens/s": n_cards * rate,
+        "GB/s sent": sent / 1e9 * rate / tokens,
+    }
+
+
 def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
     """Whether `parts` (bytes) and the libraries fit into a machine with `n_bytes_in_all`, as text.
 

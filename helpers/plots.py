@@ -13,7 +13,7 @@ from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap
 from PIL import Image
 
-from helpers import ROOT
+from helpers import ROOT, environment
 
 matplotlib.rc_file(ROOT / "notebooks" / "matplotlibrc")  # wherever the lesson runs
 
@@ -58,8 +58,12 @@ def show(figure: plt.Figure, alt: str) -> None:
     """Display `figure` and, folded below it, `alt`: what the picture shows, in words.
 
     JupyterLab, nbconvert and GitHub drop the alt text of a picture, so screen readers get it as
-    text of its own.
+    text of its own. A script prints the words alone.
     """
+    if not environment.in_notebook():
+        plt.close(figure)
+        print(f"[picture] {alt}")
+        return
     data, metadata = png(figure, alt)
     display(data, metadata=metadata, raw=True)
     words = f"<details><summary>This picture in words</summary>{escape(alt)}</details>"

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from transformers import PrinterCallback, TrainerCallback, set_seed
 
-from helpers import BUILD, environment
+from helpers import BUILD, environment, write_json
 from helpers.catalogue import sha256_of
 
 WHOLE = "whole.json"  # what marks a checkpoint as complete
@@ -19,7 +19,12 @@ PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate"
 
 
 def run_folder(lesson: str, settings: dict) -> Path:
-    """build/<lesson>/<hash of settings>/, made if needed: other settings never resume this run."""
+    """build/<lesson>/<hash of settings>/, made if needed: other settings never resume this run.
+
+    Nor does another number of processes, whose steps take other items.
+    """
+    if environment.n_processes() > 1:
+        settings = settings | {"processes": environment.n_processes()}
     text = json.dumps(settings, sort_keys=True, default=str)
     folder = BUILD / lesson / hashlib.sha256(text.encode()).hexdigest()[:10]
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,22 +76,18 @@ def fault_of(checkpoint: Path) -> str | None:
 
 def remove_checkpoints(folder: Path) -> None:
     """Remove the checkpoints of a run whose adapter is saved: the next run starts from step 0."""
-    for checkpoint in Path(folder).glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-
-
-def write_json(path: Path, value) -> None:
-    """Write `value` as JSON, whole or not at all: if the run is killed, the old file is still there."""
-    new = Path(path).with_suffix(".new")
-    new.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    new.replace(path)
+    if environment.is_main():
+        for checkpoint in Path(folder).glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    environment.wait_for_all()
 
 
 def tokens_per_second(trainer, n_steps: int = 3) -> float:
     """The rate of training steps (forward and backward) on this machine, measured on the spot.
 
-    Counts tokens that are not padding, after one step to warm up. Leaves weights and random
-    numbers as they were, and gradients at None.
+    Counts tokens that are not padding, after one step to warm up, and multiplies by the number of
+    processes, which all do this at once. Leaves weights and random numbers as they were, and
+    gradients at None.
     """
     model, size = trainer.model, trainer.args.per_device_train_batch_size
     wait = torch.cuda.synchronize if environment.card() else lambda: None
@@ -106,7 +107,7 @@ def tokens_per_second(trainer, n_steps: int = 3) -> float:
             n_tokens += int(batch["attention_mask"].sum()) if step >= 0 else 0
         wait()
     model.zero_grad(set_to_none=True)
-    return n_tokens / (time.perf_counter() - start)
+    return environment.n_processes() * n_tokens / (time.perf_counter() - start)
 
 
 class AlreadyTrained(Exception):
@@ -188,10 +189,15 @@ class RunRecord(TrainerCallback):
         self.logged(row)
 
     def on_save(self, args, state, control, **kwargs):
-        mark_whole(_checkpoint(args, state), {"history": self.history, "watched": self.watched})
+        environment.wait_for_all()  # each process writes its random numbers into the checkpoint
+        if environment.is_main():
+            mark_whole(_checkpoint(args, state), {"history": self.history, "watched": self.watched})
 
     def save(self, path: Path, profile) -> None:
-        """Write the run as JSON: the profile with its resolved revisions, versions, the curve."""
+        """Write the run as JSON: the profile with its resolved revisions, versions, the curve.
+
+        Of several processes only the main one writes; the others wait for it.
+        """
         record = {
             "profile": asdict(profile),
             "versions": {name: version(name) for name in PACKAGES},
@@ -200,7 +206,9 @@ class RunRecord(TrainerCallback):
             "watched": self.watched,
             "stopped": self.stopped,
         }
-        write_json(path, record)
+        if environment.is_main():
+            write_json(path, record)
+        environment.wait_for_all()
 
     def _restore(self, marked: Path):
         """Take up the record of the checkpoint that this run resumes from."""

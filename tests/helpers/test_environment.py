@@ -140,16 +140,59 @@ def test_without_a_gpu_the_machine_is_its_cpu_and_all_of_its_memory(monkeypatch)
     assert environment.total_memory() == psutil.virtual_memory().total
 
 
+def test_each_process_takes_the_card_of_its_number(a_card, monkeypatch):
+    asked = []
+    properties = torch.cuda.get_device_properties(0)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: asked.append(index) or properties
+    )
+    assert (environment.device(), environment.card()[0]) == (0, "Tesla T4")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert (environment.device(), environment.card()[0]) == (1, "Tesla T4")
+    assert asked == [0, 1]
+
+
+STARTED = """
+import os
+from helpers import environment
+environment.start(seed=42)
+print("told by all")
+import torch
+os.write(2, f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {torch.rand(1).item()}".encode())
+"""
+
+
+@pytest.mark.parametrize(
+    "launched, lines, cards",
+    [
+        ({}, 2, "0"),  # one process sees one card: the Trainer would count the others
+        ({"CUDA_VISIBLE_DEVICES": "3"}, 2, "3"),
+        ({"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}, 2, "None"),
+        ({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}, 0, "None"),
+    ],
+)
+def test_of_several_processes_with_one_seed_the_main_one_prints(launched, lines, cards):
+    env = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"} | launched
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED], capture_output=True, encoding="utf-8", env=env
+    )
+    assert len(done.stdout.splitlines()) == lines
+    assert done.stderr == f"{cards} {torch.rand(1, generator=torch.manual_seed(42)).item()}"
+
+
 FRONTENDS = ("COLAB_RELEASE_TAG", "JPY_SESSION_NAME", "VSCODE_PID")
 
 
 @pytest.mark.parametrize("sign", FRONTENDS)
 def test_a_front_end_is_known_by_its_environment(monkeypatch, sign):
+    monkeypatch.setattr(environment, "in_notebook", lambda: True)
     for name in FRONTENDS:
         monkeypatch.delenv(name, raising=False)
     assert not environment.has_live_frontend()
     monkeypatch.setenv(sign, "x")
     assert environment.has_live_frontend()
+    monkeypatch.setattr(environment, "in_notebook", lambda: False)  # a script that it started
+    assert not environment.has_live_frontend()
     assert environment.in_colab() is (sign == "COLAB_RELEASE_TAG")
 
 

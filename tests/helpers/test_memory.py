@@ -169,6 +169,69 @@ def test_answering_one_prompt_and_loading_need_less_than_training():
     assert stored < memory.load_peak(LLAMA) < training
 
 
+PACKED = replace(profiles.L4, batch_size=2, max_length=2048, accumulation=1)
+
+
+def a_70b():
+    """(matrices of a layer, weights of all layers' matrices, the others) of Llama 3.1 70B, by hand."""
+    hidden, heads_of_8, mlp, layers, vocabulary = 8192, 8 * 128, 28672, 80, 128256
+    matrices = {
+        "q and o": 2 * hidden * hidden,
+        "k and v": 2 * hidden * heads_of_8,
+        "gate, up and down": 3 * hidden * mlp,
+    }
+    others = 2 * vocabulary * hidden + (2 * layers + 1) * hidden  # embeddings, head, norms
+    return matrices, layers * sum(matrices.values()), others
+
+
+def test_a_70b_is_counted_as_by_hand():
+    _, linear, others = a_70b()
+    assert linear + others == 70_553_706_496 == counting.n_parameters(counting.llama_3_1_70b())
+
+
+def test_a_card_of_eight_holds_a_70b_in_shares_as_counted_by_hand():
+    matrices, linear, others = a_70b()
+    adapters = 80 * 32 * (2 * (8192 + 8192) + 2 * (8192 + 1024))  # r = 32 on q, k, v and o
+    packed, scales = linear / 2, linear / 64 * (1 + 4 / 256)
+    kept = memory.training_memory(counting.llama_3_1_70b(), PACKED)
+    at_work = kept["activations"] + kept["loss"]
+    layer = (packed + 4 * adapters) / 80
+    share = (packed + 2 * others + (4 + 4 + 8) * adapters) / 8
+    found = memory.on_cards(counting.llama_3_1_70b(), PACKED, 8, "FSDP", rate=100)
+    a_card = share + scales + at_work + 2 * layer + 2 * others
+    assert found["GB a card"] == pytest.approx(a_card / 1e9, rel=1e-3)
+    a_step = 7 / 8 * (2 * (packed + 4 * adapters) + 2 * others + 4 * adapters)
+    assert found["GB sent a step"] == pytest.approx(a_step / 1e9, rel=1e-3)
+    assert found["GB read to load"] == pytest.approx((packed + scales + 2 * others) / 1e9, rel=1e-3)
+    assert found["tokens/s"] == 800
+    assert found["GB/s sent"] == pytest.approx(a_step / 1e9 / (4096 / 100), rel=1e-3)
+
+
+def test_copies_on_eight_cards_send_the_adapters_gradients_alone():
+    alone, eight = (memory.on_cards(LLAMA, PACKED, n, "DDP", rate=100) for n in (1, 8))
+    gradients = 4 * 27_262_976 / 1e9
+    assert alone["GB a card"] == sum(memory.training_memory(LLAMA, PACKED).values()) / 1e9
+    assert eight["GB a card"] - alone["GB a card"] == pytest.approx(gradients)
+    assert alone["GB sent a step"] == 0
+    assert eight["GB sent a step"] == pytest.approx(2 * 7 / 8 * gradients)
+    assert eight["GB read to load"] == 8 * alone["GB read to load"]
+
+
+def test_more_batches_a_step_send_a_sharded_base_more_often_and_longer_ones_do_not():
+    sent = {}
+    for name, change in {
+        "": {},
+        "short": {"max_length": 182},
+        "twice": {"accumulation": 2},
+    }.items():
+        found = memory.on_cards(LLAMA, replace(PACKED, **change), 8, "FSDP", rate=100)
+        sent[name] = found["GB sent a step"]
+    assert sent["short"] == sent[""]
+    assert 1.9 < sent["twice"] / sent[""] < 2
+    with pytest.raises(ValueError, match="how = 'ddp': it has to be DDP or FSDP"):
+        memory.on_cards(LLAMA, PACKED, 8, "ddp", rate=100)
+
+
 MEASURE = """
 import ctypes, gc, json, sys, threading, time
 from dataclasses import replace

@@ -14,6 +14,7 @@ from helpers import plots
 def displayed(monkeypatch):
     """What `show` displays: a list of (data, metadata)."""
     found = []
+    monkeypatch.setattr(plots.environment, "in_notebook", lambda: True)
     monkeypatch.setattr(
         plots, "display", lambda data, metadata=None, raw=False: found.append((data, metadata))
     )
@@ -47,6 +48,12 @@ def test_its_words_follow_as_text_that_needs_no_picture(displayed):
     assert words["text/html"] == (
         "<details><summary>This picture in words</summary>A line &amp; &lt;more&gt;.</details>"
     )
+
+
+def test_a_script_prints_the_words_and_closes_the_picture(capsys):
+    plots.show(a_figure(), "A line & <more>.")
+    assert capsys.readouterr().out == "[picture] A line & <more>.\n"
+    assert plt.get_fignums() == []
 
 
 def test_a_picture_that_a_phone_cannot_show_is_refused(displayed):

@@ -347,6 +347,24 @@ def test_other_settings_have_another_folder(tmp_path, monkeypatch):
     assert a == runs.run_folder("x", {"r": 32})
     assert a != runs.run_folder("x", {"r": 16})
     assert a.is_dir()
+    monkeypatch.setenv("WORLD_SIZE", "2")  # each step of two processes takes other items
+    assert a != runs.run_folder("x", {"r": 32})
+
+
+def test_of_several_processes_the_main_one_marks_saves_and_removes(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(runs.environment, "wait_for_all", lambda: waited.append(1))
+    for rank, files in (("1", set()), ("0", {"record.json"})):
+        monkeypatch.setenv("RANK", rank)
+        record = recorder()
+        train(make_trainer(tmp_path, steps=3), record)
+        marked = [path.name for path in tmp_path.glob("checkpoint-3/whole.json")]
+        assert marked == (["whole.json"] if rank == "0" else [])
+        record.save(tmp_path / "record.json", profiles.POCKET)
+        assert {path.name for path in tmp_path.glob("*.json")} == files
+        runs.remove_checkpoints(tmp_path)
+        assert (tmp_path / "checkpoint-3").exists() is (rank == "1")
+    assert len(waited) == 6  # the others wait, so that they find what it wrote
 
 
 @pytest.fixture(scope="module")
