@@ -32,9 +32,9 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world links bench lint clean
+.PHONY: help lab test quick test-gpu notebooks world experiments links progress bench lint clean
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
 	@cd notebooks && ../$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
@@ -56,8 +56,14 @@ world: $(READY) ## make the pocket world again: catalogue, then base model (abou
 	@$(BIN)/python data/make_catalogue.py
 	@$(BIN)/python data/make_base.py
 
+experiments: $(READY) ## record what lessons 5 and 9 draw: hours (NAME=… for some of it)
+	@$(BIN)/python data/make_experiments.py "$(NAME)"
+
 links: $(READY) ## write what README and lessons share; set the address with REPO=owner/name [REF=branch]
 	@$(BIN)/python tests/tools/links.py "$(REPO)" "$(REF)"
+
+progress: $(READY) ## show which exercises you have solved
+	@$(BIN)/python -m helpers.progress
 
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/tools/bench.py

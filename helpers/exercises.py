@@ -1,7 +1,8 @@
 """Grade an exercise: run the learner's answer beside a reference and say what differs.
 
 Each lesson's checks.py holds one `Check` per exercise. A likely mistake is a function that makes it;
-its docstring is the sentence that the learner reads.
+its docstring is the sentence that the learner reads. A `Prediction` there judges what a learner
+typed before a run. Both note the result (helpers/progress.py).
 """
 
 import copy
@@ -10,6 +11,9 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+
+from helpers import progress
 
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "·"}
 NO_RETURN = "returned None: not done yet, or is a `return` missing?"
@@ -43,8 +47,15 @@ class Check:
     mistakes: Sequence[Callable] = ()
     notice: str = ""
     rel_tol: float = 1e-5
+    kind: ClassVar[str] = "exercises"
 
     def __call__(self, answer) -> Verdict:
+        verdict = self._judge(answer)
+        if verdict.state == "right":
+            progress.note(self, True)
+        return verdict
+
+    def _judge(self, answer) -> Verdict:
         if list(self.cases) == [()]:
             wants_nothing = inspect.isfunction(answer) and not inspect.signature(answer).parameters
             return self._judge_value(answer() if wants_nothing else answer)
@@ -56,12 +67,53 @@ class Check:
     def _judge_value(self, got) -> Verdict:
         if got is None:
             return Verdict("untouched", "not done yet")
-        if _same_or_false(got, self.reference(), self.rel_tol):
+        wanted = self.reference()
+        if _same_or_false(got, wanted, self.rel_tol):
             return Verdict("right", f"{_show(got)} is right. {self.notice}".strip())
-        if _is_number(self.reference()) and not (_is_number(got) or _is_array(got)):
+        if _is_number(wanted) and not (_is_number(got) or _is_array(got)):
             return Verdict("wrong", f"{_show(got)} is not a number")
         named = _named_mistake(got, (), self.mistakes, self.rel_tol)
         return Verdict("wrong", f"{_show(got)} is not it" + (f"\n  {named}" if named else ""))
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """What a learner types before a run: call it with the guess and with what came out.
+
+    unit: of the number. near: up to this factor, too high or too low, a number counts as near.
+    A word counts if it is the same, in capitals or not.
+    """
+
+    unit: str = ""
+    near: float = 1.25
+    kind: ClassVar[str] = "predictions"
+
+    def __call__(self, guess, came_out) -> Verdict:
+        if guess is None:
+            return Verdict("untouched", "no guess typed, and none is needed")
+        if isinstance(came_out, str):
+            right = str(guess).strip().casefold() == came_out.casefold()
+            said = f"you said {_show(guess)}; it is {came_out}"
+        elif not _is_number(guess):
+            return Verdict("untouched", f"{_show(guess)} is not a number, so it does not count")
+        else:
+            came_out = float(came_out)
+            right, said = self._how_near(guess, came_out)
+        progress.note(self, right)
+        return Verdict("right" if right else "wrong", said)
+
+    def _how_near(self, guess, came_out) -> tuple[bool, str]:
+        unit = f" {self.unit}" if self.unit else ""
+        said = f"you said {_show(guess)}; it is {_show(came_out)}{unit}"
+        if guess == came_out:
+            return True, said
+        if not guess * came_out > 0:  # of another sign, or one of them is zero or no number
+            return False, said
+        factor = max(guess / came_out, came_out / guess)
+        way = "high" if abs(guess) > abs(came_out) else "low"
+        if factor <= self.near:
+            return True, f"{said}: near"
+        return False, f"{said}: too {way} by a factor of {factor:.3g}"
 
 
 def compare(

@@ -1,14 +1,22 @@
 """What the report adds: a lesson's seconds and peak memory, and what a test saw of this CPU.
 
-The card, if there is one, is hidden from all tests but those of `make test-gpu`.
+The card, if there is one, is hidden from all tests but those of `make test-gpu`. What a test writes
+to build/, such as the progress of a learner, goes to a folder of its own.
 """
 
 import os
+import shutil
+import tempfile
 
 
 def pytest_configure(config):
     if config.option.markexpr != "gpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["COURSE_BUILD"] = tempfile.mkdtemp(prefix="course-build-")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["COURSE_BUILD"], ignore_errors=True)
 
 
 def pytest_runtest_logreport(report):

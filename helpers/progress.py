@@ -1,0 +1,129 @@
+"""What a learner has solved and predicted: kept in build/progress.json, sent nowhere.
+
+A `Check` and a `Prediction` (helpers/exercises.py) and a quiz (helpers/quiz.py) note their result
+here. `make progress` and the cell at the end of each lesson show it.
+"""
+
+import json
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from helpers import BUILD, ROOT, questions, write_json
+
+CHECKS = r"helpers\.lesson_(\d\d)\.checks"
+KINDS = ("exercises", "predictions", "quiz")  # the `kind` of a Check, a Prediction, a Question
+FIRST = ("predictions", "quiz")  # of these the first answer counts
+
+
+def file() -> Path:
+    """Where progress is kept. Set COURSE_BUILD before the first import to keep it elsewhere, such
+    as in a folder of Google Drive."""
+    return BUILD / "progress.json"
+
+
+def note(judge, right: bool) -> None:
+    """Remember what came of `judge`, a lesson's Check, Prediction or Question; nothing for any other.
+
+    A solved exercise stays solved. Of a prediction and of a quiz's question the first answer
+    counts. What cannot be written is reported in a line and never ends a lesson.
+    """
+    lesson, name = _place_of(judge)
+    if not lesson:
+        return
+    noted = read()
+    before = noted.setdefault(lesson, {}).setdefault(judge.kind, {})
+    if name in before and (before[name] or judge.kind in FIRST):
+        return
+    before[name] = right
+    try:
+        file().parent.mkdir(parents=True, exist_ok=True)
+        write_json(file(), noted)
+    except OSError as error:
+        print(f"Your progress could not be saved ({error.strerror}). The lesson goes on.")
+
+
+def read() -> dict[str, dict[str, dict[str, bool]]]:
+    """{lesson: {kind: {name: right or not}}}, kind one of KINDS; empty if none is kept.
+
+    A file that cannot be read is put aside as progress.damaged.
+    """
+    try:
+        found = json.loads(file().read_text(encoding="utf-8"))
+        return {k: {kind: dict(v[kind]) for kind in v} for k, v in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError):
+        file().replace(file().with_suffix(".damaged"))
+        return {}
+
+
+def there_are() -> dict[str, dict[str, list[str]]]:
+    """What each lesson has to solve, to predict and to answer: {lesson: {kind: [name, …]}}."""
+    found, asked = {}, questions.load()
+    for path in sorted((ROOT / "helpers").glob("lesson_*/checks.py")):
+        lesson, module = path.parent.name[-2:], import_module(f"helpers.{path.parent.name}.checks")
+        found[lesson] = {
+            kind: [n for n, value in vars(module).items() if _is(value, kind)] for kind in KINDS
+        }
+        found[lesson]["quiz"] = [question.place[1] for question in asked.get(lesson, ())]
+    return found
+
+
+class Progress:
+    """How far a learner is, in one lesson (its number) or in all (None); its repr says it."""
+
+    def __init__(self, lesson: int | None = None):
+        self.lesson, self.noted, self.all = lesson, read(), there_are()
+
+    def count(self, kind: str, lessons: list[str]) -> tuple[int, int]:
+        """(right ones, how many there are) of a kind in `lessons`."""
+        places = [(lesson, name) for lesson in lessons for name in self.all[lesson][kind]]
+        right = [self.noted.get(le, {}).get(kind, {}).get(name, False) for le, name in places]
+        return sum(right), len(right)
+
+    def __repr__(self):
+        lessons = list(self.all) if self.lesson is None else [f"{self.lesson:02}"]
+        return "\n".join([*(f"{title_of(n)}: {self._said([n])}" for n in lessons), self._in_all()])
+
+    def _in_all(self):
+        said = f"The course: {self._said(list(self.all))}."
+        left = [n for n in self.all if len(set(self.count("exercises", [n]))) > 1]
+        if not left:
+            return f"{said} All exercises are solved. Well done!"
+        return f"{said} Lessons with unsolved exercises: {', '.join(str(int(n)) for n in left)}."
+
+    def _said(self, lessons):
+        counts = {kind: self.count(kind, lessons) for kind in KINDS}
+        return ", ".join(f"{kind} {right} of {of}" for kind, (right, of) in counts.items() if of)
+
+
+def title_of(lesson: str) -> str:
+    """The title of a lesson ("04"), as its notebook has it."""
+    [path] = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+    return "".join(first).splitlines()[0].removeprefix("# ")
+
+
+def _is(value, kind: str) -> bool:
+    return not isinstance(value, type) and getattr(value, "kind", None) == kind
+
+
+def _place_of(judge) -> tuple[str, str]:
+    """(number of the lesson, name in it) of `judge`, or two empty texts.
+
+    A Question knows its place. That of a Check or a Prediction is where a checks.py holds it.
+    """
+    if isinstance(judge, questions.Question):
+        return judge.place
+    for module_name, module in list(sys.modules.items()):
+        if found := re.fullmatch(CHECKS, module_name):
+            for name, value in vars(module).items():
+                if value is judge:
+                    return found[1], name
+    return "", ""
+
+
+if __name__ == "__main__":
+    print(Progress())

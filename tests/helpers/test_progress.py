@@ -1,0 +1,107 @@
+"""What a learner has solved is kept, counted once, and never in the way of a lesson."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support import ROOT
+
+from helpers import exercises, progress
+from helpers.lesson_04 import checks
+
+
+@pytest.fixture(autouse=True)
+def build(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "BUILD", tmp_path / "build")
+    return tmp_path / "build"
+
+
+@pytest.fixture
+def prediction(monkeypatch):
+    judge = exercises.Prediction("nats", near=1.1)
+    monkeypatch.setattr(checks, "first_loss", judge, raising=False)
+    return judge
+
+
+def test_a_solved_exercise_is_kept_and_stays_solved(build):
+    assert "exercises 0 of" in str(progress.Progress(4))
+    assert checks.best_guess(lambda belief, cost: 0).state == "wrong"
+    assert not build.exists(), "nothing is written for a wrong or an untouched answer"
+    assert checks.best_guess(lambda b, c: int((c @ b).argmin())).state == "right"
+    checks.best_guess(lambda belief, cost: 0)
+    assert progress.read() == {"04": {"exercises": {"best_guess": True}}}
+    assert "4. Next-token loss: exercises 1 of 4" in str(progress.Progress(4))
+    code = "from helpers import progress; print(progress.Progress(4))"
+    env = os.environ | {"COURSE_BUILD": str(build)}
+    later = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True)
+    assert b"exercises 1 of 4" in later.stdout, "in another process"
+
+
+def test_the_first_prediction_counts(prediction):
+    assert prediction(None, 7.66).state == "untouched"
+    assert prediction("much", 7.66).state == "untouched"
+    assert progress.read() == {}
+    assert "too high by a factor of 13.1" in prediction(100, 7.66).reason
+    assert prediction(7.66, 7.66).state == "right"
+    assert progress.read() == {"04": {"predictions": {"first_loss": False}}}
+    assert "predictions 0 of 1" in str(progress.Progress(4))
+
+
+@pytest.mark.parametrize(
+    "guess, came_out, state",
+    [
+        (7, 7.66, "right"), (8.4, 7.66, "right"), (8.5, 7.66, "wrong"), (6.9, 7.66, "wrong"),
+        (-7.66, 7.66, "wrong"), (0, 7.66, "wrong"), (0, 0.0, "right"), (1, 0.0, "wrong"),
+        (float("nan"), 7.66, "wrong"), (float("inf"), 7.66, "wrong"), (-5, -5.2, "right"),
+        ("Falls ", "falls", "right"), ("rises", "falls", "wrong"), (3, "falls", "wrong"),
+        (True, 1.0, "untouched"),
+    ],
+)  # fmt: skip
+def test_a_prediction_is_near_or_the_same_word(guess, came_out, state, prediction):
+    verdict = prediction(guess, came_out)
+    assert verdict.state == state
+    assert state == "untouched" or "it is" in verdict.reason
+
+
+def test_every_lesson_is_counted_and_all_solved_is_said(build):
+    names = progress.there_are()
+    for lesson, kinds in names.items():
+        module = importlib.import_module(f"helpers.lesson_{lesson}.checks")
+        for name in kinds["exercises"]:
+            assert isinstance(getattr(module, name), exercises.Check)
+        assert 2 <= len(kinds["quiz"]) <= 3
+    assert sum(len(kinds["exercises"]) for kinds in names.values()) >= 23
+    build.mkdir()
+    solved = {le: {k: dict.fromkeys(v, True) for k, v in ks.items()} for le, ks in names.items()}
+    (build / "progress.json").write_text(json.dumps(solved), encoding="utf-8")
+    said = str(progress.Progress())
+    assert said.endswith("All exercises are solved. Well done!")
+    solved["04"]["exercises"]["best_guess"] = False
+    (build / "progress.json").write_text(json.dumps(solved), encoding="utf-8")
+    assert str(progress.Progress()).endswith("Lessons with unsolved exercises: 4.")
+    assert str(progress.Progress(4)).splitlines()[0].startswith("4. Next-token loss: ")
+
+
+def test_a_damaged_file_is_put_aside_and_a_full_disk_ends_no_lesson(build, monkeypatch, capsys):
+    build.mkdir()
+    for text in ("{", "[]", '{"04": 3}', '{"04": {"exercises": 3}}'):
+        (build / "progress.json").write_text(text, encoding="utf-8")
+        assert progress.read() == {}
+        assert (build / "progress.damaged").read_text(encoding="utf-8") == text
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(progress, "write_json", full)
+    assert checks.best_guess(lambda b, c: int((c @ b).argmin())).state == "right"
+    assert capsys.readouterr().out == (
+        "Your progress could not be saved (No space left on device). The lesson goes on.\n"
+    )
+
+
+def test_a_check_outside_a_lesson_is_not_noted():
+    assert exercises.Check(lambda x: x, cases=[(1,)])(lambda x: x).state == "right"
+    assert progress.read() == {}
