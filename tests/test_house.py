@@ -131,11 +131,12 @@ import locale, sys
 sys.path.insert(0, "helpers")
 assert "played" not in sys.argv or "utf" not in locale.getpreferredencoding(False).lower()
 import colab
-from helpers import base_model, catalogue, hub, profiles
+from helpers import base_model, catalogue, hub, profiles, questions
 assert colab.requirements()
 assert [len(catalogue.load(split)) for split in catalogue.SPLITS] == [4000, 500, 1000]
 assert base_model.load_tokenizer("pocket-llama").encode("\u00e9")
 assert hub.resolve(profiles.POCKET).base_revision
+assert len(questions.load()) == 9
 print("all there")
 """
 
@@ -198,14 +199,13 @@ def imports_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "helpers":
             inside = node.module.split(".")[1:]
             found |= {".".join(inside)} if inside else {alias.name for alias in node.names}
-    return found - {"ROOT", "DATA", "BUILD"}
+    return found - {"ROOT", "DATA", "BUILD", "write_json"}
 
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """environment profiles catalogue base_model hub colab counting memory pricing scoring runs
-exercises plots widgets""".split()
-ASKS_ABOVE = {"hub": {"profiles"}, "memory": {"counting"}}  # the only arrows among these rooms
+ORDER = """questions progress environment profiles catalogue base_model market hub colab counting memory pricing scoring
+tuning runs exercises plots widgets quiz""".split()
 
 
 def test_arrows_point_one_way():
@@ -273,3 +273,15 @@ def test_readme_gives_the_measured_result():
         "untuned.mean()",
     ):
         assert f"${values[expression]['value']:.1f}" in readme, expression
+
+
+def test_each_minute_of_a_lecture_leads_to_a_section_that_exists():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"(?m)^\| .+ \| (\d:\d\d|page) \| .+ \| \[(\d)\]\(notebooks/(.+)\), \*(.+)\* \|$", readme
+    )
+    assert len(rows) == 49
+    for _, number, name, section in rows:
+        assert name.startswith(f"0{number}_")
+        prose = "\n".join(c.source for c in runner.read(ROOT / "notebooks" / name).cells)
+        assert f"## {section}\n" in prose, section

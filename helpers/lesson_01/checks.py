@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises import Check, Verdict, same, sentence
+from helpers.exercises import Check, Prediction, Verdict, same, sentence
 from helpers.lesson_01 import riddle
 from helpers.lesson_01.riddle import broken_picture  # noqa: F401  (the lesson shows it)
 
@@ -332,3 +332,7 @@ masked_mean = Check(
     ],
     notice="Search engines that compare texts by meaning often start from such a mean.",
 )
+
+# what the learner predicts, in the lesson's order
+corner = Prediction(near=1)
+faster = Prediction("times", near=4)  # each machine has its own factor

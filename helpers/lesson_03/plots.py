@@ -111,8 +111,7 @@ def where(counts):
     below.set_yticks(range(len(counts)), list(counts))
     below.set(xlim=(0, 1), ylim=(len(counts) - 0.5, -0.5))
     below.set_xticks([])
-    for spine in below.spines.values():
-        spine.set_visible(False)
+    below.spines[:].set_visible(False)
     below.tick_params(length=0)
     panel_title(below, "shares of each model")
     shown = [part for part in PARTS if part != "norms"]  # too thin to see
@@ -183,9 +182,7 @@ def attention(scores, weights, words):
     reach = np.nanmax(np.abs(finite))
     for ax, values, limit in ((panels[0], finite, reach), (panels[1], weights, 1.0)):
         ax.set_facecolor(MUTED)
-        image = ax.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
-        if ax is panels[1]:
-            image.set_clim(-1, 1)
+        ax.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
         ax.set_yticks(range(T), words, parse_math=False)
         ax.set_xticks(range(T), words, rotation=90, parse_math=False)
         ax.tick_params(length=0, labelsize=9)
@@ -215,7 +212,7 @@ def reading(words, heads):
     ax.set(xlim=(0, 1), ylim=(len(heads), 0))
     ax.axis("off")
     figure.canvas.draw()
-    renderer, inverse = figure.canvas.get_renderer(), None
+    renderer = figure.canvas.get_renderer()
     for row, (name, weights) in enumerate(heads.items()):
         ax.text(0, row + 0.16, name, fontweight="bold", va="center", color=TRAINING)
         x, y = 0.0, row + 0.45

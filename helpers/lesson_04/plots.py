@@ -52,7 +52,7 @@ def pieces(rows, title):
     n_bytes = min(max(sum(map(len, parts)) for parts in rows.values()), N_SHOWN)
     figure, ax = plt.subplots(figsize=(6.2, 0.62 * len(rows) + 0.4))
     looks = [(FROZEN, 1.0), (ADAPTER, 0.35)]  # colour and opacity, in turns
-    for y, (_name, parts) in enumerate(rows.items()):
+    for y, parts in enumerate(rows.values()):
         x = 0
         for n, part in enumerate(parts):
             if x + len(part) > n_bytes:
@@ -68,8 +68,7 @@ def pieces(rows, title):
     ax.set_xticks([])
     ax.set_yticks(range(len(rows)), names)
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     heading(figure, title)
     said = "; ".join(f"{name}: {' | '.join(map(readable, parts))}" for name, parts in rows.items())
     show(figure, f"{title}. Number of pieces and the pieces, row by row. {said}.")
@@ -92,8 +91,7 @@ def shifted(tokens):
     ax.set_yticks([y + 0.5 for y in range(n - 1)], [str(y) for y in range(n - 1)])
     ax.set_ylabel("place")
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     heading(figure, f"{n} tokens are {n - 1} questions: blue is read, vermilion is next")
     show(figure, f"A row for each place of {' | '.join(tokens)}: what is read, and the one token that "
                  f"comes next. The first row reads {tokens[0]}, the next one token more, and so on.")  # fmt: skip
@@ -150,7 +148,7 @@ def belief(probabilities, label, words):
 def ruler(marks):
     """Draw losses on one axis, in nats, with the probability and the choices they mean.
 
-    marks: {name: nats}; the names stand at the left, so that none covers another.
+    marks: {name: nats}; the names are at the left, so that none covers another.
     """
     names = sorted(marks, key=marks.get)
     figure, ax = plt.subplots(figsize=(5.6, 0.3 * len(names) + 1.2))
@@ -254,17 +252,18 @@ def two_trainings(curves, errors, floor):
     right.legend(loc="upper left")
     right.set(ylabel="error (dollars)", ylim=(0, 1.35 * max(errors.values())))
     panel_title(right, "what the shop sees")
-    low, high = sorted(curves, key=lambda name: sum(curves[name][-5:]))
+    ends = {name: sum(losses[-5:]) / len(losses[-5:]) for name, losses in curves.items()}
+    low, high = sorted(ends, key=ends.get)
     verdict = "no better for it" if errors[low] > errors[high] - 0.5 else "better this time"
     heading(figure, f"A loss on {low} reads far lower; prices are {verdict}")
-    facts = "; ".join(f"{n}: loss {curves[n][0]:.2f} to {sum(curves[n][-5:]) / len(curves[n][-5:]):.2f}, error "
+    facts = "; ".join(f"{n}: loss {curves[n][0]:.2f} to {ends[n]:.2f}, error "
                       f"{errors[n]:.1f} dollars" for n in names)  # fmt: skip
     show(figure, f"Two trainings that differ in the label mask only. {facts}. "
                  f"Noise floor {floor:.1f} dollars.")  # fmt: skip
 
 
 def padded(beliefs, title):
-    """Draw beliefs of one prompt, a panel each, the first one dashed in all. beliefs: {name: (1000,)}."""
+    """Draw beliefs of one prompt, a panel each, the first as a grey line in all. beliefs: {name: (1000,)}."""
     rows = {name: np.asarray(p, dtype=float) for name, p in beliefs.items()}
     alone = next(iter(rows.values()))
     low, high = _axis(alone)

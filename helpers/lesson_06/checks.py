@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises import Check
+from helpers.exercises import Check, Prediction
 
 
 def _layer(out_features, in_features, r, lora_alpha, seed):
@@ -397,3 +397,6 @@ header_parameters = Check(
     notice="It counts any adapter from the Hub without loading a single weight.",
     rel_tol=0,
 )
+
+# what the learner predicts, in the lesson's order
+all_seven = Prediction("times", near=1.1)

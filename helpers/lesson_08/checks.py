@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises import Check
+from helpers.exercises import Check, Prediction
 
 LLAMA_3B = 3_212_749_824  # weights of Llama 3.2 3B
 
@@ -140,40 +140,5 @@ optimizer_steps = Check(
 )
 
 
-def no_mask(input_ids, n_prompt):
-    """Nothing is masked: the model would also learn to write the question."""
-    return list(input_ids)
-
-
-def mask_on_completion(input_ids, n_prompt):
-    """The mask is on the completion: it is the prompt that carries no loss."""
-    return list(input_ids[:n_prompt]) + [-100] * (len(input_ids) - n_prompt)
-
-
-def masked_with_zero(input_ids, n_prompt):
-    """0 is a token like any other: the value that carries no loss is -100."""
-    return [0] * n_prompt + list(input_ids[n_prompt:])
-
-
-def cut_off(input_ids, n_prompt):
-    """The labels are as long as input_ids: the prompt is masked, not cut off."""
-    return list(input_ids[n_prompt:])
-
-
-def shifted(input_ids, n_prompt):
-    """Those are shifted by one place: the model shifts the labels itself."""
-    return [-100] * (n_prompt - 1) + list(input_ids[n_prompt:]) + [-100]
-
-
-def one_too_many(input_ids, n_prompt):
-    """One token too many is masked: the completion's first token is the price."""
-    return [-100] * (n_prompt + 1) + list(input_ids[n_prompt + 1 :])
-
-
-# input_ids, n_prompt → labels, a list as long as input_ids, with the prompt masked
-label_mask = Check(
-    reference=lambda ids, n: [-100 if i < n else token for i, token in enumerate(ids)],
-    cases=[([0, 11, 12, 13, 89, 7, 1], 4), ([0, 5, 640, 1], 2)],
-    mistakes=[no_mask, mask_on_completion, masked_with_zero, cut_off, shifted, one_too_many],
-    notice="trl does just this with the columns prompt and completion.",
-)
+# what the learner predicts, in the lesson's order
+first_price = Prediction("dollars", near=1.2)

@@ -14,6 +14,8 @@ import pytest
 import run_lessons as runner
 from PIL import Image
 
+from helpers import progress
+
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 TITLES = {int(p.stem[:2]): runner.read(p).cells[0].source.splitlines()[0] for p in runner.LESSONS}
 FILES = {int(path.stem[:2]): path.name for path in runner.LESSONS}
@@ -89,8 +91,7 @@ def test_every_picture_is_sharp_fits_a_phone_and_is_told_in_words_below_it(lesso
             image = Image.open(io.BytesIO(base64.b64decode(picture.data["image/png"])))
             assert [side // 2 for side in image.size] == [look["width"], look["height"]]
             assert look["width"] <= 700
-            white = image.convert("L").getbbox(), image.convert("RGB").getpixel((0, 0))
-            assert white[1] == (255, 255, 255), "a white margin all round"
+            assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255), "a white margin"
     assert n_pictures >= 3
 
 
@@ -122,6 +123,24 @@ def test_knobs_are_plain_literals_in_lower_case_where_they_are_used(lesson):
             assert re.match(r"[a-z]\w* = .+  # .+", line), f"a knob and its reason a line: {line}"
             assert line.split(" = ")[0].islower(), line
             ast.literal_eval(line.partition(" = ")[2].partition("  #")[0])
+
+
+def test_each_prediction_is_typed_in_a_cell_of_its_own_and_judged_once(lesson):
+    path, notebook = lesson
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    typed = [cell.source for cell in code_cells(notebook) if "prediction" in runner.tags(cell)]
+    judged = [
+        re.findall(rf"(?m)^checks\.(\w+)\({source.split(' =')[0]}, ", code) for source in typed
+    ]
+    for source, judges in zip(typed, judged, strict=True):
+        assert re.fullmatch(r"my_\w+ = None  # .+", source)
+        assert len(judges) == 1, source
+    there = progress.there_are()[path.stem[:2]]
+    assert sorted(there["predictions"]) == sorted(name for [name] in judged)
+    assert typed, "a learner predicts something in each lesson"
+    assert sorted(there["exercises"]) == sorted(e.check for e in runner.exercises(notebook))
+    number = int(path.stem[:2])
+    assert f"\nquiz.show({number})\n" in code and f"\nprogress.Progress({number})" in code
 
 
 def test_an_exercise_is_a_task_a_stub_and_its_folded_help(lesson):

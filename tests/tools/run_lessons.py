@@ -100,13 +100,16 @@ def exercises(notebook) -> list[Exercise]:
 
 
 def with_answers(notebook, answers: dict[str, list[dict]], twice=False) -> NotebookNode:
-    """A copy in which each stub is followed by its solution and by `answers` to it.
+    """A copy in which predictions are typed and each stub has its solution and `answers` behind it.
 
     answers: {check: [{"code": …, "says": what the verdict has to say}]}.
     twice: then all of the lesson's own cells once more, as when a learner runs all again.
     """
     again = [cell.source for cell in notebook.cells if twice and cell.cell_type == "code"]
     notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if "prediction" in tags(cell):
+            cell.source = cell.source.replace("None", "3")
     for exercise in reversed(exercises(notebook)):
         tried = [{"code": exercise.solution, "says": "✓"}, *answers.get(exercise.check, [])]
         cells = []

@@ -1,0 +1,1 @@
+"""What lesson 5 (hyperparameters) alone owns: its checks and pictures."""

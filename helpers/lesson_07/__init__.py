@@ -1,0 +1,1 @@
+"""What lesson 7 (quantization) alone owns: its checks and pictures."""

@@ -1,0 +1,1 @@
+"""What lesson 9 (evaluation) alone owns: its checks, pictures and widget."""
