@@ -13,7 +13,6 @@ import contextlib
 import csv
 import datetime
 import os
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -109,6 +108,8 @@ def time_steps(name: str, repeat: int) -> dict:
 
     Call it in a fresh process. One thread, as in the other runs; weights in 4 bits stay so.
     """
+    import resource  # not on Windows
+
     import psutil
 
     from helpers import base_model, catalogue, environment, tuning

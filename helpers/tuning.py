@@ -40,7 +40,6 @@ def load(knobs: Knobs, unpack: bool = False):
     unpack: unpack the 4-bit weights once instead of at each use. The same numbers come out, a fifth
     faster on a CPU; the memory is that of 32 bits.
     """
-    from peft import LoraConfig, get_peft_model
     from transformers import BitsAndBytesConfig
 
     nf4 = BitsAndBytesConfig(
@@ -52,10 +51,17 @@ def load(knobs: Knobs, unpack: bool = False):
     if knobs.r is None and knobs.nf4:
         raise ValueError("weights in 4 bits cannot be trained: set nf4=False, or give r a number")
     model = base_model.load_base(base_model.POCKET, quantization_config=nf4 if knobs.nf4 else None)
-    if knobs.r is None:
-        return model
     if knobs.nf4 and unpack:
         model = model.dequantize()
+    return with_adapters(model, knobs)
+
+
+def with_adapters(model, knobs: Knobs):
+    """`model` with new adapters as `knobs` wants them; as it is if all weights are to be trained."""
+    from peft import LoraConfig, get_peft_model
+
+    if knobs.r is None:
+        return model
     targets = knobs.target_modules
     lora = LoraConfig(
         r=knobs.r,
@@ -67,17 +73,19 @@ def load(knobs: Knobs, unpack: bool = False):
     return get_peft_model(model, lora)
 
 
-def tune(knobs: Knobs, items, tokenizer, unpack: bool = False):
+def tune(knobs: Knobs, items, tokenizer, unpack: bool = False, base=None):
     """Train on `items` and return (the model, in eval mode; the loss of each step in nats a token).
 
     items: a data set with the columns prompt and completion. tokenizer: one that pads on the left.
+    base: a loaded model to tune in place of Pocket Llama as `load` gives it (lesson 7).
     A step's loss is the mean over all of its tokens that carry a label, however they are split
     into forward passes. Equal to SFTTrainer's on the same items in the same order.
     """
     from transformers import get_scheduler
 
     torch.manual_seed(knobs.seed)
-    model = load(knobs, unpack).train()
+    model = load(knobs, unpack) if base is None else with_adapters(base, knobs)
+    model.train()
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay)
     rising = round(knobs.warmup * knobs.steps)

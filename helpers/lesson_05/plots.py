@@ -2,11 +2,12 @@
 
 import math
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from helpers import plots
 from helpers.plots import (
     ADAPTER,
     FROZEN,
@@ -18,13 +19,18 @@ from helpers.plots import (
     VALIDATION,
     heading,
     panel_title,
-    show,
 )
 
 # several lines that have no role of their own: colour and style
 LOOKS = [(TRAINING, "-"), (GREEN, "--"), (PINK, "-."), (ADAPTER, ":"), (REFERENCE, (0, (5, 1)))]
-matplotlib.rc("lines", antialiased=False)  # half the bytes; at twice the pixels nobody sees it
 FAR = 6.0  # dollars: differences beyond are written at the edge
+
+
+def show(figure, alt):
+    """`plots.show` with hard-edged lines: half the bytes, and at twice the pixels nobody sees it."""
+    for line in figure.findobj(Line2D):
+        line.set_antialiased(False)
+    plots.show(figure, alt)
 
 
 def _few_ticks(ax):

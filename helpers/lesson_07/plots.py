@@ -269,8 +269,7 @@ def where(rises, names):
     ax.set_xticks(range(len(kinds)), kinds)
     ax.set_yticks(range(len(rises)), [f"layer {n}" for n in range(len(rises))])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     share = rises.sum(1) / rises.sum()
     worst = int(share.argmax())
     heading(figure, f"One matrix in 2 bits: layer {worst} has {share[worst]:.0%} of all the damage")

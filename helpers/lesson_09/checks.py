@@ -11,8 +11,8 @@ from helpers.exercises import Check, Prediction, Verdict
 class ListCheck(Check):
     """A `Check` whose right answer is a list or tuple, and which takes a NumPy array as well."""
 
-    def __call__(self, answer) -> Verdict:
-        verdict = super().__call__(answer)
+    def _judge(self, answer) -> Verdict:
+        verdict = super()._judge(answer)
         if verdict.state != "wrong" or not callable(answer):
             return verdict
 
@@ -21,7 +21,7 @@ class ListCheck(Check):
             got = answer(*case)
             return got.tolist() if hasattr(got, "tolist") else got
 
-        return super().__call__(as_list)
+        return super()._judge(as_list)
 
 
 # ---- rmsle(guesses, prices): (N,), (N,) → the root of the mean squared logarithmic error

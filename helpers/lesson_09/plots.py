@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from helpers import scoring
 from helpers.plots import (
     ADAPTER,
     GREEN,
@@ -18,7 +19,8 @@ from helpers.plots import (
 )
 
 COLOURS = {"green": (GREEN, "o"), "orange": (ADAPTER, "^"), "red": (VALIDATION, "x")}
-DOLLARS, SHARES = (40, 80), (0.2, 0.4)  # below either one: green, orange; else red
+DOLLARS = (scoring.GREEN_DOLLARS, 80)  # below either one: green, orange; else red
+SHARES = (scoring.GREEN_SHARE, 0.4)
 
 
 def colour_bands(guesses, prices) -> np.ndarray:

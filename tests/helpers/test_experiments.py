@@ -59,7 +59,7 @@ def test_rows_are_kept_in_order_and_a_run_that_is_there_is_not_repeated(here, mo
 
 
 def test_a_step_is_timed_in_a_process_of_its_own(here, monkeypatch):
-    monkeypatch.setattr(script, "N_TIMED", 2)
+    monkeypatch.setattr(script, "N_TIMED", 20)  # seconds of loading differ from run to run
     row = script.time_steps("tiny", repeat=1)
     assert row["setting"] == "tiny" and row["ms_per_step"] > 0 and row["peak_mb"] > 7
 
