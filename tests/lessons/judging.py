@@ -5,26 +5,32 @@ import math
 import run_lessons as runner
 
 
-def prepared(path):
-    """(the lesson with answers behind its stubs, the values that its end has to give).
+def in_passes(path):
+    """The lesson for one kernel: with each row of its knobs turned, then with answers typed in.
 
-    A lesson that does not train is followed by all of its cells once more, as when a learner
-    chooses Run All again.
+    The last pass is the lesson as committed. It comes after the others because a learner does that:
+    turns a knob, runs all, turns it back, and has to find the numbers of the text.
     """
+    turned = [
+        (runner.with_knobs(runner.read(path), row["turn"]), row.get("values", {}))
+        for row in runner.settings(path)["knobs"]
+    ]
+    return runner.one_after_the_other([*turned, as_committed(path)])
+
+
+def as_committed(path):
+    """(the lesson with answers behind its stubs, what its end has to give)."""
     notebook, settings = runner.read(path), runner.settings(path)
     tasks = runner.exercises(notebook)
     assert 2 <= len(tasks) <= 4
     answers = settings.get("answers", {})
     assert set(answers) <= {task.check for task in tasks}
-    return runner.with_answers(notebook, answers, twice=not trains(notebook)), settings["values"]
+    return runner.with_answers(notebook, answers), settings["values"]
 
 
-def trains(notebook):
-    return "accelerator" in notebook.metadata  # lesson 8: it takes minutes, on every core
-
-
-def judge(run, path, values):
+def judge(run, path):
     """Offline, quiet, every exercise checked both ways, every number as it should be."""
+    settings = runner.settings(path)
     judge_cells(run)
     for cell in run.notebook.cells:
         if "exercise" in runner.tags(cell):
@@ -34,7 +40,9 @@ def judge(run, path, values):
             mark = "✓" if answer["says"] == "✓" else "✗"
             assert said.startswith(mark), f"{answer['check']}: {said}\nto:\n{cell.source}"
             assert answer["says"] in said, f"{answer['check']}: {said}\nto:\n{cell.source}"
-    judge_values(run, path, values)
+    expected = [*(row.get("values", {}) for row in settings["knobs"]), settings["values"]]
+    for found, want in zip(run.values, expected[-len(run.values) :], strict=True):
+        judge_values(found, want, path.stem)
 
 
 def judge_cells(run):
@@ -48,15 +56,15 @@ def judge_cells(run):
             assert not any("%|" in text for text in shown), f"a progress bar from:\n{cell.source}"
 
 
-def judge_values(run, path, values):
-    for expression, want in values.items():
+def judge_values(found, expected, name):
+    for expression, want in expected.items():
         close = math.isclose(
-            run.values[expression],
+            found[expression],
             want["value"],
             rel_tol=want.get("rel", 0.0),
             abs_tol=want.get("abs", 0.0),
         )
-        assert close, f"{path.stem}: {expression} = {run.values[expression]}, expected {want}"
+        assert close, f"{name}: {expression} = {found[expression]}, expected {want}"
 
 
 def report(record_property, run, name):

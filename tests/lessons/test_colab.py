@@ -23,7 +23,7 @@ import first_cell
 import nbformat
 import pytest
 import run_lessons as runner
-from judging import judge, prepared, report
+from judging import as_committed, judge, report
 from support import commit_of_the_tree, git
 
 from helpers import colab
@@ -466,13 +466,13 @@ def as_colab_comes():
 @pytest.mark.lesson
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_lesson_from_an_empty_folder(path, whole, as_colab_comes, record_property):
-    notebook, values = prepared(path)
+    notebook = runner.one_after_the_other([as_committed(path)])
     with sessions([session(lesson_at(FORK, "feature/x"))]) as colab_has:
         env = AS_IN_COLAB | NOTHING | colab_has | on_github(FORK, whole)
-        run = runner.run(notebook, path.stem, list(values), env)
+        run = runner.run(notebook, path.stem, env)
     report(record_property, run, path.stem)
     with runner.kept_if_it_fails(path.stem, run.notebook):
-        judge(run, path, values)
+        judge(run, path)
     assert runner.text_of(run.notebook.cells[2]) == (
         f"{FORK}@feature/x\n"
         "Google Colab with the CPU: profile pocket. For a GPU: Runtime → Change runtime type.\n"

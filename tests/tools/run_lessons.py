@@ -46,7 +46,7 @@ class Run:
     notebook: NotebookNode
     seconds: float
     peak_gb: float  # resident memory of the kernel at its highest, 10⁹ bytes, looked at 20 times a second
-    values: dict[str, float]  # what the expressions gave at the end
+    values: list[dict[str, float]]  # what the expressions of each probe gave
     reached: list[str]  # hosts that the lesson tried to reach
 
 
@@ -99,13 +99,11 @@ def exercises(notebook) -> list[Exercise]:
     return found
 
 
-def with_answers(notebook, answers: dict[str, list[dict]], twice=False) -> NotebookNode:
+def with_answers(notebook, answers: dict[str, list[dict]]) -> NotebookNode:
     """A copy in which predictions are typed and each stub has its solution and `answers` behind it.
 
     answers: {check: [{"code": …, "says": what the verdict has to say}]}.
-    twice: then all of the lesson's own cells once more, as when a learner runs all again.
     """
-    again = [cell.source for cell in notebook.cells if twice and cell.cell_type == "code"]
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if "prediction" in tags(cell):
@@ -118,8 +116,26 @@ def with_answers(notebook, answers: dict[str, list[dict]], twice=False) -> Noteb
             cell.metadata["answer"] = {"says": answer["says"], "check": exercise.check}
             cells.append(cell)
         notebook.cells[exercise.cell + 1 : exercise.cell + 1] = cells
-    notebook.cells += [nbformat.v4.new_code_cell(source) for source in again]
     return notebook
+
+
+def one_after_the_other(passes: list[tuple[NotebookNode, list[str]]]) -> NotebookNode:
+    """A notebook of several, as when a learner changes a lesson and chooses Run All again.
+
+    passes: (notebook, expressions to evaluate behind its last cell), all for one kernel.
+    """
+    cells = []
+    for number, (notebook, expressions) in enumerate(passes, 1):
+        for cell in [*copy.deepcopy(notebook.cells), probe(expressions)]:
+            cell.id = f"{cell.id}-{number}"
+            cells.append(cell)
+    return nbformat.v4.new_notebook(cells=cells, metadata=passes[-1][0].metadata)
+
+
+def probe(expressions: list[str]) -> NotebookNode:
+    """A cell that prints what each expression gives, a number, as JSON."""
+    code = f"print(__import__('json').dumps({{e: float(eval(e)) for e in {list(expressions)!r}}}))"
+    return nbformat.v4.new_code_cell(code, metadata={"tags": ["probe"]})
 
 
 def knobs(cell) -> dict:
@@ -153,27 +169,16 @@ def text_of(cell) -> str:
     return "".join(printed + [o["data"]["text/plain"] for o in results])
 
 
-PROBE = """
-import json as _json
-_values = {{e: float(eval(e)) for e in {expressions!r}}}
-with open({path!r}, "w", encoding="utf-8") as _file:
-    _json.dump(_values, _file)
-"""
-
-
-def run(notebook, name: str, expressions=(), env=None, parameters=None) -> Run:
+def run(notebook, name: str, env=None, parameters=None) -> Run:
     """Execute `notebook` in a clean kernel, an empty folder, with no network.
 
-    expressions: evaluated after the last cell. env: more environment variables. parameters: values
-    for the lesson's knobs.
+    env: more environment variables. parameters: values for the lesson's knobs.
     Raises LessonFailed; the executed notebook and the traceback are then in build/failed/.
     """
     notebook = with_knobs(notebook, parameters or {})
     with tempfile.TemporaryDirectory() as scratch, peak_of_the_kernel() as peak:
         scratch = Path(scratch)
-        probe, network = scratch / "probe.json", scratch / "network.log"
-        code = PROBE.format(expressions=list(expressions), path=str(probe))
-        notebook.cells.append(nbformat.v4.new_code_cell(code))
+        network = scratch / "network.log"
         nbformat.write(notebook, scratch / "in.ipynb")
         (scratch / "empty").mkdir()
         ours = {
@@ -194,6 +199,7 @@ def run(notebook, name: str, expressions=(), env=None, parameters=None) -> Run:
                     kernel_name="python3",
                     cwd=str(scratch / "empty"),
                     progress_bar=False,
+                    request_save_on_cell_execute=False,  # a whole notebook, checked twice a cell
                     execution_timeout=900,
                 )
         except PapermillExecutionError as error:
@@ -206,9 +212,9 @@ def run(notebook, name: str, expressions=(), env=None, parameters=None) -> Run:
             os.environ.clear()
             os.environ.update(before)
         seconds = time.perf_counter() - start
-        values = json.loads(probe.read_text(encoding="utf-8"))
         reached = network.read_text(encoding="utf-8").splitlines() if network.exists() else []
-    done.cells.pop()
+    values = [json.loads(text_of(cell)) for cell in done.cells if "probe" in tags(cell)]
+    done.cells = [cell for cell in done.cells if "probe" not in tags(cell)]
     return Run(done, seconds, peak[0], values, reached)
 
 
