@@ -3,9 +3,10 @@
 It installs trl and bitsandbytes, moves datasets and pyarrow to newer versions, and uninstalls
 Colab's old torchao, which peft refuses to work beside. Every other installed package is a constraint
 for pip: rather than change one of them, pip stops with a message. No restart is needed, and running
-it again installs nothing again.
+it again installs nothing again. On request, build/ is kept in the learner's Google Drive.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from packaging.version import Version
 COURSE = Path(__file__).resolve().parent.parent
 ADDED = ("trl", "bitsandbytes", "datasets")  # their ranges are in requirements.txt
 MAY_MOVE = {*ADDED, "pyarrow"}  # datasets 4.7 and later need a newer one than Colab's
+DRIVE = Path("/content/drive")
 START_AFRESH = "To start afresh: Runtime → Disconnect and delete runtime, then Runtime → Run all."
 
 
@@ -80,9 +82,37 @@ def prepare() -> None:
         pip("uninstall", "--quiet", "--yes", "torchao")
 
 
-def main() -> None:
+def keep_in_drive(mounted: Path = DRIVE) -> None:
+    """Let build/ (progress, adapters, checkpoints) be a folder of the learner's Google Drive.
+
+    Colab asks for leave. If Drive cannot be opened, a line says so and the lesson goes on without.
+    """
+    from google.colab import drive
+
+    folder = mounted / "MyDrive" / "pocket-llm-course"
+    try:
+        drive.mount(str(mounted))
+        folder.mkdir(exist_ok=True)
+    except Exception as error:  # of Colab's own kinds, which are not documented
+        print(
+            f"Google Drive could not be opened ({error}). The lesson runs without it: what you "
+            "solve and train is kept until this session ends."
+        )
+        return
+    os.environ["COURSE_BUILD"] = str(folder)
+    if "helpers" in sys.modules and sys.modules["helpers"].BUILD != folder:
+        raise RuntimeError(
+            "This session has kept its files elsewhere until now: choose Runtime → Restart session, "
+            "then Runtime → Run all."
+        )
+    print(f"What you solve and train is kept in {folder}.")
+
+
+def main(in_drive: bool = False) -> None:
     """Prepare this machine, and print which one it is and how lesson 8 will run on it."""
     prepare()
+    if in_drive:
+        keep_in_drive()
     from helpers import environment, profiles
 
     profile = profiles.choose()
@@ -93,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(globals().get("in_drive", False))  # as the first cell says

@@ -99,11 +99,44 @@ class Progress:
         return ", ".join(f"{kind} {right} of {of}" for kind, (right, of) in counts.items() if of)
 
 
-def title_of(lesson: str) -> str:
-    """The title of a lesson ("04"), as its notebook has it."""
+class LastPage:
+    """The course on one page, once all exercises are solved: each question, and its short answer.
+
+    Before that its repr says which exercises are left.
+    """
+
+    def __init__(self):
+        self.so_far = Progress()
+
+    def __repr__(self):
+        right, of = self.so_far.count("exercises", list(self.so_far.all))
+        if right < of:
+            return f"· Exercises left: {of - right}. Then this is the course on one page."
+        lines = [f"{title_of(n)}. {question_of(n)}\n   {answer_of(n)}" for n in self.so_far.all]
+        return "\n".join([*lines, "", self.so_far._in_all()])
+
+
+def cells_of(lesson: str) -> list[str]:
+    """The sources of a lesson's cells ("04")."""
     [path] = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
-    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
-    return "".join(first).splitlines()[0].removeprefix("# ")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells]
+
+
+def title_of(lesson: str) -> str:
+    """The title of a lesson, as its notebook has it: "4. Next-token loss"."""
+    return cells_of(lesson)[0].splitlines()[0].removeprefix("# ")
+
+
+def question_of(lesson: str) -> str:
+    """The question that a lesson asks in its first cell."""
+    return re.search(r"(?m)^\*\*(.+)\*\*$", cells_of(lesson)[0])[1]
+
+
+def answer_of(lesson: str) -> str:
+    """The first line of what a lesson wants to be remembered, without its Markdown."""
+    [cell] = [cell for cell in cells_of(lesson) if cell.startswith("## What to remember\n")]
+    return re.sub(r"[`*]", "", re.search(r"(?m)^- (.+)$", cell)[1])
 
 
 def _is(value, kind: str) -> bool:
@@ -126,4 +159,4 @@ def _place_of(judge) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    print(Progress())
+    print(Progress(), LastPage(), sep="\n\n")

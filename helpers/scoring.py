@@ -7,7 +7,8 @@ from helpers import catalogue
 NOISE = 0.18  # width of log(price / true price) in the pocket world, from data/make_catalogue.py
 LOWEST, HIGHEST = 1, 999  # dollars; a price outside was drawn again
 
-GREEN_DOLLARS, GREEN_SHARE = 40, 0.20  # a hit, in the lectures' colours: either is enough
+# The lectures' colours: off by less than so many dollars or by less than that share of the price.
+BANDS = {"green": (40, 0.20), "orange": (80, 0.40)}  # else red
 
 
 def absolute_errors(guesses: np.ndarray, prices: np.ndarray) -> np.ndarray:
@@ -20,8 +21,14 @@ def absolute_errors(guesses: np.ndarray, prices: np.ndarray) -> np.ndarray:
 
 def hits(guesses: np.ndarray, prices: np.ndarray) -> float:
     """The share of guesses that are off by less than $40 or by less than 20 % of the price."""
-    errors = absolute_errors(guesses, prices)
-    return float(np.mean((errors < GREEN_DOLLARS) | (errors < GREEN_SHARE * np.asarray(prices))))
+    return float(np.mean(colours(guesses, prices) == "green"))
+
+
+def colours(guesses: np.ndarray, prices: np.ndarray) -> np.ndarray:
+    """The lectures' colour of each guess, "green", "orange" or "red", shape (N,)."""
+    errors, prices = absolute_errors(guesses, prices), np.asarray(prices)
+    within = [(errors < dollars) | (errors < share * prices) for dollars, share in BANDS.values()]
+    return np.select(within, list(BANDS), "red")
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

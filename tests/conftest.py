@@ -23,18 +23,18 @@ def pytest_unconfigure():
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Lessons first, the long ones of the end before the others, so that no core waits for one.
+    """What runs lessons first, so that no core waits for a long test at the end.
 
-    The tests of a file share what it has set up, so one worker takes them all; each lesson is a
-    group of its own, but for Colab's stack, whose first lesson installs what the others need.
+    The tests of a file share what it has set up, so one worker takes them all; only test_run.py's
+    runs are apart. The last lessons are the longest.
     """
-    of_lessons = [item for item in items if item.get_closest_marker("lesson")]
+    lessons = [item for item in items if item.get_closest_marker("lesson")]
+    runs = [item for item in lessons if item.path.name == "test_run.py"]
     for item in items:
-        alone = item in of_lessons and os.environ.get("STACK") != "colab"
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.path.name))
-    items.sort(key=lambda item: item not in of_lessons)
-    if os.environ.get("STACK") != "colab":
-        items[: len(of_lessons)] = reversed(of_lessons)
+        group = item.nodeid if item in runs else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+    rest = [item for item in items if item not in lessons]
+    items[:] = [*reversed(runs), *(item for item in lessons if item not in runs), *rest]
 
 
 def pytest_runtest_logreport(report):

@@ -19,19 +19,6 @@ from helpers.plots import (
 )
 
 COLOURS = {"green": (GREEN, "o"), "orange": (ADAPTER, "^"), "red": (VALIDATION, "x")}
-DOLLARS = (scoring.GREEN_DOLLARS, 80)  # below either one: green, orange; else red
-SHARES = (scoring.GREEN_SHARE, 0.4)
-
-
-def colour_bands(guesses, prices) -> np.ndarray:
-    """The lectures' colours, 0 green, 1 orange, 2 red, shape (N,).
-
-    Green is off by less than $40 or 20 % of the price, orange by less than $80 or 40 %.
-    """
-    guesses, prices = np.asarray(guesses, float), np.asarray(prices, float)
-    error = abs(guesses - prices)
-    within = [(error < d) | (error < s * prices) for d, s in zip(DOLLARS, SHARES, strict=True)]
-    return np.where(within[0], 0, np.where(within[1], 1, 2))
 
 
 def switched(beliefs, marks):
@@ -87,17 +74,20 @@ def predictions(guesses, prices):
     figure, axes = plt.subplots(1, len(guesses), figsize=(6.0, 3.4), sharey=True)
     said, greens = [], []
     for ax, (name, guess) in zip(axes, guesses.items(), strict=True):
-        band = colour_bands(guess, prices)
+        colours = scoring.colours(guess, prices)
         ax.plot([0, 1000], [0, 1000], color=REFERENCE, ls="--", lw=1.2, zorder=0)
-        for k, (colour, (tint, marker)) in enumerate(COLOURS.items()):
-            label = f"{colour} {(band == k).mean():.0%}"
-            ax.scatter(prices[band == k], guess[band == k], 5, tint, marker, lw=0.7, label=label)
-        greens.append((band == 0).mean())
+        shares = {}
+        for colour, (tint, marker) in COLOURS.items():
+            here = colours == colour
+            shares[colour] = f"{colour} {here.mean():.0%}"
+            ax.scatter(prices[here], guess[here], 5, tint, marker, lw=0.7, label=shares[colour])
+        greens.append((colours == "green").mean())
         panel_title(ax, rf"{name}: off by \${abs(guess - prices).mean():.1f}")
         ax.set(xlim=(0, 1000), ylim=(0, 1000), aspect="equal", xlabel="asking price ($)")
         ax.legend(loc="upper left", handletextpad=0.1, borderpad=0.1, markerscale=1.6)
-        shares = ", ".join(f"{c} {(band == k).mean():.0%}" for k, c in enumerate(COLOURS))
-        said.append(f"{name}: {shares}, mean error {abs(guess - prices).mean():.1f} dollars")
+        said.append(
+            f"{name}: {', '.join(shares.values())}, mean error {abs(guess - prices).mean():.1f} dollars"
+        )
     axes[0].set_ylabel("guess ($)")
     heading(figure, f"Green: {greens[0]:.0%} of the guesses before, {greens[-1]:.0%} after")
     show(figure, f"Guesses against asking prices of {len(prices):,} items. {'; '.join(said)}.")

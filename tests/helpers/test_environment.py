@@ -58,6 +58,11 @@ def in_a_fresh_process(code, avx512_bf16, folder):
     return done.stdout, done.stderr, set(hosts)
 
 
+# Code is fetched on a CPU that has it; of the lessons, number 8 imports most.
+PLAYED = [(path.stem, "1") for path in runner.LESSONS] + [("08_qlora_sft", "0")]
+PLAYED += [("unprepared", cpu) for cpu in CPUS]
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """{(lesson or "unprepared", CPU): what its imports did}, two processes at a time."""
@@ -68,19 +73,17 @@ def outcomes(tmp_path_factory):
     with ThreadPoolExecutor(2) as pool:
         futures = {
             (name, cpu): pool.submit(
-                in_a_fresh_process, code, cpu, tmp_path_factory.mktemp("x") / "y"
+                in_a_fresh_process, codes[name], cpu, tmp_path_factory.mktemp("x") / "y"
             )
-            for name, code in codes.items()
-            for cpu in CPUS
+            for name, cpu in PLAYED
         }
     return {key: future.result() for key, future in futures.items()}
 
 
 @pytest.mark.lesson
-@pytest.mark.parametrize("cpu", CPUS, ids=CPUS.get)
-@pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
-def test_the_imports_of_a_lesson_are_silent_and_reach_no_host(path, cpu, outcomes):
-    out, err, hosts = outcomes[path.stem, cpu]
+@pytest.mark.parametrize("name, cpu", [run for run in PLAYED if run[0] != "unprepared"])
+def test_the_imports_of_a_lesson_are_silent_and_reach_no_host(name, cpu, outcomes):
+    out, err, hosts = outcomes[name, cpu]
     assert (err, hosts) == ("", set())
     first, bars_are_off = out.splitlines()
     assert first.startswith("torch ") and first.endswith("seed 42")

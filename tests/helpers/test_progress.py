@@ -79,9 +79,17 @@ def test_every_lesson_is_counted_and_all_solved_is_said(build):
     (build / "progress.json").write_text(json.dumps(solved), encoding="utf-8")
     said = str(progress.Progress())
     assert said.endswith("All exercises are solved. Well done!")
+    page = str(progress.LastPage()).splitlines()
+    assert page[:2] == [
+        "1. Tensors. How does a tensor hold a batch, and which shapes may meet?",
+        "   A tensor is one line of numbers of one dtype, with a shape and strides to read it. "
+        "A view changes how the line is read, not the line.",
+    ]
+    assert len(page) == 2 * len(names) + 2 and not any(set("*`") & set(line) for line in page)
     solved["04"]["exercises"]["best_guess"] = False
     (build / "progress.json").write_text(json.dumps(solved), encoding="utf-8")
     assert str(progress.Progress()).endswith("Lessons with unsolved exercises: 4.")
+    assert str(progress.LastPage()).startswith("· Exercises left: 1.")
     assert str(progress.Progress(4)).splitlines()[0].startswith("4. Next-token loss: ")
 
 

@@ -19,6 +19,16 @@ def test_errors_and_hits_by_hand():
         scoring.absolute_errors(guesses, prices[:2])
 
 
+def test_the_lectures_colours_take_dollars_or_a_share_whichever_is_wider():
+    off = {39: "green", 40: "orange", 79: "orange", 80: "red"}  # of $100: dollars decide
+    off |= {-39: "green", -40: "orange"}
+    for dollars, colour in off.items():
+        assert scoring.colours(np.array([100 + dollars]), np.array([100])) == [colour], dollars
+    off = {99: "green", 100: "orange", 199: "orange", 200: "red"}  # of $500: the share decides
+    prices = np.full(len(off), 500)
+    assert scoring.colours(prices + list(off), prices).tolist() == list(off.values())
+
+
 N_INTERVALS = 400
 
 

@@ -130,9 +130,10 @@ def short(value):
     return getattr(value, "__name__", ascii(value)[:80])
 
 
-def run_cell(folder, *env, stamp=first_cell.UNSTAMPED):
-    """Run the first cell alone in `folder`; a CompletedProcess."""
-    (folder / "cell.py").write_text(first_cell.source(*stamp), encoding="utf-8")
+def run_cell(folder, *env, stamp=first_cell.UNSTAMPED, source=None):
+    """Run the first cell (or `source`) alone in `folder`; a CompletedProcess."""
+    cell = source or first_cell.source(*stamp)
+    (folder / "cell.py").write_text(cell, encoding="utf-8")
     all_env = os.environ | AS_IN_COLAB | NOTHING | {"GIT_TRACE": str(folder / "git.log")}
     for more in env:
         all_env |= more
@@ -432,6 +433,20 @@ def test_a_second_run_fetches_nothing_and_another_branch_gets_a_folder_of_its_ow
     assert mine.read_text(encoding="utf-8") == "print('with a change')"
 
 
+@pytest.mark.parametrize("ticked", [False, True])
+def test_it_passes_on_whether_to_keep_files_in_drive(ticked, small, tmp_path):
+    repository = tmp_path / "repository"
+    shutil.copytree(small, repository)
+    (repository / "helpers" / "colab.py").write_text("print(in_drive)\n", encoding="utf-8")
+    git("checkout", "-q", "-b", "asks", cwd=repository)
+    git("commit", "-qam", "asks", cwd=repository)
+    cell = first_cell.source(REPO, "asks")
+    ticked_cell = cell.replace("keep_in_drive = False", f"keep_in_drive = {ticked}")
+    assert (ticked_cell != cell) == ticked
+    done = run_cell(tmp_path, on_github(REPO, repository), source=ticked_cell)
+    assert done.stdout == f"{REPO}@asks\n{ticked}\n", done.stderr
+
+
 @pytest.mark.lesson
 def test_in_a_kernel_it_fetches_this_course_and_makes_helpers_importable(whole, tmp_path):
     if os.environ.get("STACK") == "colab":
@@ -466,13 +481,13 @@ def as_colab_comes():
 @pytest.mark.lesson
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_lesson_from_an_empty_folder(path, whole, as_colab_comes, record_property):
-    notebook = runner.one_after_the_other([as_committed(path)])
+    passes = [as_committed(path)]
     with sessions([session(lesson_at(FORK, "feature/x"))]) as colab_has:
         env = AS_IN_COLAB | NOTHING | colab_has | on_github(FORK, whole)
-        run = runner.run(notebook, path.stem, env)
+        run = runner.run(runner.one_after_the_other(passes), path.stem, env)
     report(record_property, run, path.stem)
     with runner.kept_if_it_fails(path.stem, run.notebook):
-        judge(run, path)
+        judge(run, passes)
     assert runner.text_of(run.notebook.cells[2]) == (
         f"{FORK}@feature/x\n"
         "Google Colab with the CPU: profile pocket. For a GPU: Runtime → Change runtime type.\n"
@@ -485,6 +500,43 @@ def test_lesson_from_an_empty_folder(path, whole, as_colab_comes, record_propert
 def test_pip_that_fails_says_what_to_do():
     with pytest.raises(RuntimeError, match="`pip install` failed: .*(?s:.*)Disconnect and delete"):
         colab.pip("install", "--no-index", "no-such-package-at-all")
+
+
+DRIVE_SCRIPT = """
+import sys
+from pathlib import Path
+from helpers import colab
+if {early}:
+    import helpers
+else:
+    del sys.modules["helpers"]
+colab.keep_in_drive(Path({mounted!r}))
+import helpers
+print(helpers.BUILD)
+"""
+
+
+@pytest.mark.parametrize(
+    "leave, early, said",
+    [
+        ("yes", False, "What you solve and train is kept in {folder}.\n{folder}\n"),
+        ("yes", True, "RuntimeError: This session has kept its files elsewhere until now"),
+        ("no", False, "Google Drive could not be opened (mount failed). The lesson runs without"),
+    ],
+)
+def test_on_request_what_a_learner_does_is_kept_in_drive(leave, early, said, tmp_path):
+    script = DRIVE_SCRIPT.format(early=early, mounted=str(tmp_path))
+    env = os.environ | AS_IN_COLAB | {"COURSE_DRIVE": leave}
+    env["PYTHONPATH"] += os.pathsep + str(runner.TESTS.parent)
+    del env["COURSE_BUILD"]
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, encoding="utf-8"
+    )
+    folder = tmp_path / "MyDrive" / "pocket-llm-course"
+    assert said.format(folder=folder) in done.stdout + done.stderr
+    assert folder.exists() == (leave == "yes")
+    if leave == "no":
+        assert done.stdout.endswith(f"{runner.TESTS.parent / 'build'}\n")
 
 
 def test_only_what_is_missing_is_installed(monkeypatch):

@@ -11,6 +11,8 @@ It looks in three places, in this order, and waits 3 seconds at most:
 2. The notebook's metadata, as the browser has it: a copy in Drive names its origins there.
 3. The address that `make links` wrote.
 
+`keep_in_drive` is a box to tick in Colab: helpers/colab.py then keeps build/ in Google Drive.
+
 Only https://github.com/OWNER/REPO and a ref reach git, and nothing goes through a shell. A ref may
 have slashes in it, so it ends at the last /notebooks/. It may not begin with a dash, which git
 would take for an option, nor contain "..", which would lead out of the folder.
@@ -23,6 +25,7 @@ CELL = r"""
 import os
 
 COURSE, REF = "https://github.com/OWNER/REPO", "main"  # written by `make links`
+keep_in_drive = False  # @param {type:"boolean"}
 if "COLAB_RELEASE_TAG" in os.environ:
     import contextlib, json, re, runpy, shutil, subprocess, sys, urllib.parse
 
@@ -69,7 +72,8 @@ if "COLAB_RELEASE_TAG" in os.environ:
                 why += f"and has that branch, tag or commit. git said: {done.stderr}"
                 raise RuntimeError(why)
         os.renames(new, course)
-    runpy.run_path(f"{course}/helpers/colab.py", run_name="__main__")
+    known = {"in_drive": keep_in_drive}
+    runpy.run_path(f"{course}/helpers/colab.py", known, "__main__")
 """
 
 

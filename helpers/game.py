@@ -1,4 +1,4 @@
-"""Lesson 9's game: price ten items one after the other, and become a row of the leaderboard.
+"""Price items one after the other, against the model: the game of lessons 8 and 9.
 
 No torch at import time; what ipywidgets 7.7 (Colab) and 8.1 share is in `helpers.widgets`.
 """
@@ -10,34 +10,29 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from helpers import widgets
-from helpers.lesson_09.plots import colour_bands
-
-# Dollars for the lesson's ten items, guessed from their descriptions before looking at a price.
-STAND_IN = (220, 95, 190, 120, 55, 180, 60, 35, 320, 140)
+from helpers import scoring, widgets
 
 
 class Game:
-    """Ten items to price, in a widget or as a list; `guesses()` says who played, and what.
+    """Items to price, in a widget or as a list.
 
-    texts: the items' descriptions. prices: dollars, shape (10,). typed: guesses in the items' order,
-        or nothing; if they cannot be used, the widget says why in its place.
+    texts: the items' descriptions. prices: dollars, shape (N,). typed: guesses for the first items,
+        in their order; if they cannot be used, the widget says why in its place.
     """
 
     def __init__(self, texts: list[str], prices, typed=()):
         self.texts, self.prices = texts, [float(price) for price in prices]
         self.played, self.fault = [], ""
         try:
+            if len(typed) > len(texts):
+                raise ValueError(f"{len(typed)} guesses were typed for {len(texts)} items")
             self.played = [dollars(guess) for guess in typed]
-            if len(typed) not in (0, len(texts)):
-                raise ValueError(f"my_guesses has {len(typed)} numbers, wanted {len(texts)}")
         except (ValueError, TypeError) as error:
-            self.played, self.fault = [], str(error)
+            self.fault = str(error)
 
-    def guesses(self) -> tuple[str, np.ndarray]:
-        """("you", your guesses) once all items are priced, else those of a stand-in."""
-        done = len(self.played) == len(self.texts)
-        return ("you", np.array(self.played)) if done else ("a stand-in", np.array(STAND_IN, float))
+    def guesses(self) -> np.ndarray | None:
+        """Your guesses in dollars, shape (N,); None until all items are priced."""
+        return np.array(self.played) if len(self.played) == len(self.texts) else None
 
     def show(self) -> None:
         """Display the game, and the items with their prices folded below, for when no kernel runs."""
@@ -48,7 +43,7 @@ class Game:
             f"<ol>{items}</ol><details><summary>Their prices in dollars</summary>{prices}</details>"
         )
         lines = [f"{n}. {' '.join(text.split())}" for n, text in enumerate(self.texts, start=1)]
-        widgets.static_twin("Without a kernel: the ten items", html, "\n".join(lines))
+        widgets.static_twin("Without a kernel: the items", html, "\n".join(lines))
 
     def box(self) -> ipywidgets.VBox:
         """The item, a box for the guess, a button, and the answer as the last child."""
@@ -84,7 +79,7 @@ class Game:
         over = n == len(self.texts)
         self.entry.disabled = self.button.disabled = over
         text = "" if over else escape(self.texts[n]).replace("\n", "<br>")
-        title = "All ten are priced." if over else f"Item {n + 1} of {len(self.texts)}"
+        title = f"All {n} are priced." if over else f"Item {n + 1} of {len(self.texts)}"
         self.item.value = f"<p><b>{title}</b></p><p>{text}</p>"
         self.said.update()
 
@@ -95,7 +90,7 @@ class Game:
             return "What does it cost?", ""
         n = len(self.played)
         guesses, prices = np.array(self.played), np.array(self.prices[:n])
-        colour = ("green", "orange", "red")[colour_bands(guesses, prices)[-1]]
+        colour = scoring.colours(guesses, prices)[-1]
         said = f"It costs ${prices[-1]:.0f}; you said ${guesses[-1]:.0f}: {colour}."
         return said, f"<p>So far you are off by ${abs(guesses - prices).mean():.1f} on average.</p>"
 
