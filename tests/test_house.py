@@ -205,7 +205,7 @@ def imports_of(path):
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
 ORDER = """questions progress environment profiles catalogue base_model market hub colab counting memory pricing scoring
-tuning runs exercises plots widgets quiz""".split()
+tuning runs exercises plots widgets game quiz""".split()
 
 
 def test_arrows_point_one_way():
@@ -285,3 +285,22 @@ def test_each_minute_of_a_lecture_leads_to_a_section_that_exists():
         assert name.startswith(f"0{number}_")
         prose = "\n".join(c.source for c in runner.read(ROOT / "notebooks" / name).cells)
         assert f"## {section}\n" in prose, section
+
+
+def test_what_the_readme_says_of_the_lectures_was_printed_by_the_lesson_that_it_names():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| said | what is so | shown in |")[2].partition("</details>")[0]
+    rows = re.findall(r"(?m)^\| .+ \| (.+) \| \[\d\]\(notebooks/(.+)\), \*(.+)\* \|$", table)
+    assert len(rows) == len(table.strip().splitlines()) - 1 >= 13
+    for measured, name, section in rows:
+        cells = runner.read(ROOT / "notebooks" / name).cells
+        assert any(f"## {section}\n" in cell.source for cell in cells), section
+        said = "\n".join(_said_by(cell) for cell in cells if cell.cell_type == "code")
+        for number in re.findall(r"`(.+?)`", measured):
+            assert re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", said), (name, number)
+
+
+def _said_by(cell):
+    """What a cell shows, as text."""
+    shown = [output["data"].get("text/plain", "") for output in cell.outputs if "data" in output]
+    return "\n".join([runner.text_of(cell), *shown])
