@@ -1,7 +1,5 @@
 """Pictures of lesson 5: walks on a loss surface, learning rates, optimizers, curves, the record."""
 
-import math
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
@@ -264,7 +262,7 @@ def six_curves(curves):
 def record(differences, seeds):
     """Draw each setting's difference to the standard run, with its interval, largest first.
 
-    differences: {setting: (mean, half of the 95 % interval or nan)}, dollars;
+    differences: {setting: (mean, half of the 95 % interval, nan for one seed)}, dollars;
     seeds: errors of the standard run, one a seed, dollars.
     """
     order = sorted(differences, key=lambda name: -differences[name][0])
@@ -275,26 +273,19 @@ def record(differences, seeds):
     n_clear = 0
     for y, name in enumerate(order):
         mean, half = differences[name]
-        clear = abs(mean) > half  # False without an interval
+        clear = abs(mean) > half  # False for nan
         n_clear += clear
         colour = (VALIDATION if mean > 0 else GREEN) if clear else REFERENCE
         if mean > FAR:
             ax.annotate(f"{mean:+.1f} →", (FAR, y), ha="right", va="center", color=colour)
             continue
-        if not math.isnan(half):
-            ax.plot([mean - half, min(mean + half, FAR)], [y, y], color=colour, linewidth=2)
+        ax.plot([mean - half, min(mean + half, FAR)], [y, y], color=colour, linewidth=2)
         ax.plot([mean], [y], "o", color=colour, markersize=5)
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(order)), order)
     ax.set(ylim=(len(order) - 0.4, -0.6), xlim=(-1, FAR), xlabel="error minus the standard's (dollars)",
            xticks=[0, 2, 4])  # fmt: skip
-    told = any(not math.isnan(half) for _, half in differences.values())
-    title = f"{n_clear} of {len(order)} changes differ clearly"
-    heading(figure, title if told else f"{len(order)} changes, one run each: no intervals yet")
-    said = "; ".join(
-        f"{name} {differences[name][0]:+.2f}"
-        + ("" if math.isnan(differences[name][1]) else f" ± {differences[name][1]:.2f}")
-        for name in order
-    )
+    heading(figure, f"{n_clear} of {len(order)} changes differ clearly")
+    said = "; ".join("{} {:+.2f} ± {:.2f}".format(name, *differences[name]) for name in order)
     show(figure, f"Differences to the standard run in dollars, grey where the interval holds 0; the "
                  f"standard's seeds span {high - low:.2f} dollars. {said}.")  # fmt: skip

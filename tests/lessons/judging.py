@@ -1,8 +1,12 @@
 """What a run of a lesson has to show: used by the tests that run lessons, here and in Colab's stack."""
 
 import math
+import re
 
 import run_lessons as runner
+
+NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+VERDICTS = ("✓", "✗", "·")  # how lines begin that depend on the answers
 
 
 def in_kernels(path):
@@ -44,6 +48,39 @@ def judge(run, passes):
             assert answer["says"] in said, f"{answer['check']}: {said}\nto:\n{cell.source}"
     for found, (_, expected) in zip(run.values, passes, strict=True):
         judge_values(found, expected)
+
+
+def judge_page(run, path):
+    """The committed page shows what the last pass of this run shows.
+
+    Text is equal word by word. A number may differ as NN.toml says under [page]: by `rel` or `abs`,
+    and in the cells of `varies` by anything (times, sizes of rounding errors, what a model writes).
+    """
+    page = {"rel": 0.0, "abs": 0.0, "varies": {}} | runner.settings(path)["page"]
+    ran = {re.sub(r"-\d+$", "", cell.id): cell for cell in run.notebook.cells}  # the last pass
+    for cell in runner.read(path).cells:
+        if cell.cell_type != "code" or cell.id in page["varies"]:
+            continue
+        if cell.source.startswith("progress."):
+            continue  # the run has solved the exercises
+        committed, now = _lines(cell), _lines(ran[cell.id])
+        again = f"run: make notebooks LESSONS=notebooks/{path.name}\n{cell.id}: "
+        assert len(committed) == len(now), f"{again}{committed}\n{now}"
+        for old, new in zip(committed, now, strict=True):
+            assert NUMBER.sub("#", old) == NUMBER.sub("#", new), f"{again}{old}\n{new}"
+            for was, is_now in zip(_numbers(old), _numbers(new), strict=True):
+                close = math.isclose(was, is_now, rel_tol=page["rel"], abs_tol=page["abs"])
+                assert close, f"{again}{was} is now {is_now}\n{old}\n{new}"
+
+
+def _lines(cell):
+    lines = [" ".join(line.split()) for line in runner.all_text_of(cell).splitlines()]
+    return [line for line in lines if line and not line.startswith(VERDICTS)]
+
+
+def _numbers(line):
+    found = NUMBER.findall(line)
+    return [float(n.replace(",", "").replace("−", "-") or "nan") for n in found]
 
 
 def judge_cells(run):

@@ -47,8 +47,9 @@ def without_code(text):
 def test_outputs_are_fresh_and_complete(lesson):
     path, notebook = lesson
     again = f"run: make notebooks LESSONS=notebooks/{path.name}"
-    found = notebook.metadata.get("course", {}).get("sources_sha256")
-    assert found == runner.sources_sha256(notebook), again
+    hashes = notebook.metadata.get("course", {})
+    assert hashes.get("sources_sha256") == runner.sources_sha256(notebook), again
+    assert hashes.get("outputs_sha256") == runner.outputs_sha256(notebook), again
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), again
     for cell in cells:

@@ -78,6 +78,12 @@ def sources_sha256(notebook) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def outputs_sha256(notebook) -> str:
+    """A hash of what the cells show."""
+    shown = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+
+
 def settings(path: Path) -> dict:
     """tests/lessons/NN.toml of the lesson at `path`: its values, its knobs to try, its answers."""
     text = (TESTS / "lessons" / f"{path.stem[:2]}.toml").read_text(encoding="utf-8")
@@ -167,6 +173,12 @@ def text_of(cell) -> str:
     results = [o for o in cell.outputs if o.output_type == "execute_result"]
     printed = [o.text for o in cell.outputs if o.get("name") == "stdout"]
     return "".join(printed + [o["data"]["text/plain"] for o in results])
+
+
+def all_text_of(cell) -> str:
+    """What a cell printed and shows, pictures as the text beside them."""
+    shown = [o for o in cell.outputs if o.output_type == "display_data" and WIDGET not in o.data]
+    return "\n".join([text_of(cell), *(o["data"].get("text/plain", "") for o in shown)])
 
 
 def run(notebook, name: str, env=None, parameters=None) -> Run:
@@ -280,7 +292,6 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         "language": "python",
     }
     notebook.metadata["language_info"] = {"name": "python"}
-    notebook.metadata["course"] = {"sources_sha256": sources_sha256(notebook)}
     count = 0
     for cell in notebook.cells:
         cell.metadata = NotebookNode({"tags": tags(cell)} if tags(cell) else {})
@@ -305,6 +316,10 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             else:
                 kept.append(output)
         cell.outputs = kept
+    notebook.metadata["course"] = {
+        "sources_sha256": sources_sha256(notebook),
+        "outputs_sha256": outputs_sha256(notebook),
+    }
     return notebook
 
 
