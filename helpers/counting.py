@@ -5,6 +5,7 @@ the lesson's formula; for any other one, peft itself is asked. The shapes come f
 `helpers.shapes`, whose functions are at hand here too. peft is imported when it is first asked.
 """
 
+import contextlib
 import math
 import re
 import warnings
@@ -53,22 +54,25 @@ def lora_shapes(config, target_modules: str | Iterable[str]) -> dict[str, tuple[
     """
     target_modules = _listed(target_modules)
     model = meta_model(config)
-    shapes = _chosen(model, target_modules)
-    if not is_ordinary(model):
-        trained = _ask_peft(config, 1, target_modules)
-        if trained != count(shapes.values(), 1):
-            raise ValueError(
-                f"peft adapts more than the matrices of this {type(config).__name__} (such as the "
-                f"experts' shared parameters): {trained:,} weights at r = 1, which lora_parameters "
-                "counts; choose attention's modules alone for a list of matrices"
-            )
+    if is_ordinary(model):
+        return _chosen(model, target_modules)
+    trained, shapes = lora_parameters(config, 1, target_modules), {}
+    with contextlib.suppress(ValueError):  # of names that peft alone can translate
+        shapes = _chosen(model, target_modules)
+    if trained != count(shapes.values(), 1):
+        raise ValueError(
+            f"peft adapts more than the matrices of this {type(config).__name__} (such as the "
+            f"experts' shared parameters): {trained:,} weights at r = 1, which lora_parameters "
+            "counts; choose attention's modules alone for a list of matrices"
+        )
     return shapes
 
 
 def _listed(target_modules):
     """`target_modules` as a string or a list that is not empty."""
     if isinstance(target_modules, str):
-        return target_modules
+        everything = target_modules.lower() == "all-linear"
+        return "all-linear" if everything else target_modules
     target_modules = list(target_modules)
     if not target_modules:
         raise ValueError("no target module chosen: LoRA needs at least one")
@@ -87,6 +91,11 @@ def _chosen(model, target_modules):
         for name, module in model.named_modules()
         if name and any(matches(target, name) for target in targets)
     }
+    if isinstance(target_modules, str) and not modules:
+        raise ValueError(
+            f"no module's whole name matches the regular expression {target_modules!r}: put names "
+            f"into a list; the model has {_known(shapes)}"
+        )
     missing = [t for t in targets if not any(matches(t, name) for name in modules)]
     if missing:
         raise ValueError(f"no module {', '.join(missing)} in this model; it has {_known(shapes)}")
