@@ -7,7 +7,7 @@ from helpers.counting import lora_shapes, n_bytes, stored_bytes
 from helpers.shapes import meta_model, quantized_shapes
 
 SHARED_INPUT = {"q_proj": "x", "k_proj": "x", "v_proj": "x", "gate_proj": "y", "up_proj": "y"}
-# Layers whose tensors are known, by model_type: (norms beside Llama's two, whether q and k have one)
+# Layers whose tensors are known: {model_type: (norms beside Llama's two, whether q and k have one)}
 LAYERS = dict.fromkeys(("llama", "mistral", "qwen2", "granite", "gemma"), (0, False))
 LAYERS |= {"qwen3": (0, True), "gemma3_text": (2, True)}
 LOSS_CHUNK = 256  # tokens: trl's SFTTrainer takes the loss of this many at a time
@@ -31,11 +31,12 @@ def activation_bytes(
 ) -> dict[str, int]:
     """Bytes a token that autograd keeps from forward to backward: {"layer", "first", "last", "input"}.
 
-    For a layer of one of LAYERS on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
-    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits,
-    attention keeps q, k, v, its output and a log-sum, the MLP three tensors of its width. The first
-    layer keeps less, because nothing before it is trained. tests/helpers/test_memory.py compares
-    all this with the tensors that autograd saves.
+    For the layers of LAYERS on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
+    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits (also
+    that of each head's query and key, where it has one), attention keeps q, k, v, its output and a
+    log-sum, the MLP three tensors of its width. The first layer keeps less, because nothing before it
+    is trained (and less than stated here if none of q, k and v has an adapter).
+    tests/helpers/test_memory.py compares all this with the tensors that autograd saves.
     shapes: of the adapters' modules, as `lora_shapes` gives them.
     Raises ValueError for other layers.
     """
