@@ -3,9 +3,13 @@
 import math
 from collections.abc import Iterable
 
-from helpers.counting import lora_shapes, module_shapes, n_bytes, stored_bytes
+from helpers.counting import lora_shapes, n_bytes, stored_bytes
+from helpers.shapes import meta_model, quantized_shapes
 
 SHARED_INPUT = {"q_proj": "x", "k_proj": "x", "v_proj": "x", "gate_proj": "y", "up_proj": "y"}
+# Layers whose tensors are known: {model_type: (norms beside Llama's two, whether q and k have one)}
+LAYERS = dict.fromkeys(("llama", "mistral", "qwen2", "granite", "gemma"), (0, False))
+LAYERS |= {"qwen3": (0, True), "gemma3_text": (2, True)}
 LOSS_CHUNK = 256  # tokens: trl's SFTTrainer takes the loss of this many at a time
 LIBRARIES = 5 * 10**8  # bytes: torch and the rest in memory, or CUDA's own part of a card
 
@@ -27,25 +31,31 @@ def activation_bytes(
 ) -> dict[str, int]:
     """Bytes a token that autograd keeps from forward to backward: {"layer", "first", "last", "input"}.
 
-    For a Llama-like layer on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
-    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits,
-    attention keeps q, k, v, its output and a log-sum, the MLP three tensors of its width. The first
-    layer keeps less, because nothing before it is trained. tests/helpers/test_memory.py compares
-    all this with the tensors that autograd saves.
+    For the layers of LAYERS on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
+    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits (also
+    that of each head's query and key, where it has one), attention keeps q, k, v, its output and a
+    log-sum, the MLP three tensors of its width. The first layer keeps less, because nothing before it
+    is trained (and less than stated here if none of q, k and v has an adapter).
+    tests/helpers/test_memory.py compares all this with the tensors that autograd saves.
     shapes: of the adapters' modules, as `lora_shapes` gives them.
+    Raises ValueError for other layers.
     """
+    more_norms, q_and_k_normed = _layer(config)
     size, hidden = n_bytes(1, dtype), config.hidden_size
     heads, n_key_value, head_dim = _heads(config)
     mask = 0 if not dropout else 4 if cpu else 1  # torch's CPU dropout keeps floats, CUDA's bytes
-    norm = 4 * hidden + 4
+    norm, head_norm = 4 * hidden + 4, (4 * head_dim + 4) * q_and_k_normed
     attention = size * 2 * head_dim * (heads + n_key_value) + 4 * heads
+    attention += head_norm * (heads + n_key_value)
     inputs = {n.split(".")[-1]: shape[0] for n, shape in shapes.items() if ".layers.0." in f".{n}."}
     kept = inputs
     if not mask and size == 4:  # no copy made: neighbours share one, o shares attention's output
         kept = {SHARED_INPUT.get(k, k): n for k, n in inputs.items() if k != "o_proj"}
     adapters = size * (sum(kept.values()) + r * len(inputs)) + mask * sum(inputs.values())
     saved = norm + mask * sum(n for name, n in inputs.items() if SHARED_INPUT.get(name) == "x")
-    layer = 2 * norm + attention + adapters + 3 * size * config.intermediate_size
+    saved += head_norm * ("q_proj" not in inputs) * heads
+    saved += head_norm * ("k_proj" not in inputs) * n_key_value
+    layer = (2 + more_norms) * norm + attention + adapters + 3 * size * config.intermediate_size
     return {"layer": layer, "first": layer - saved, "last": norm, "input": size * hidden}
 
 
@@ -58,7 +68,9 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
     a moment: one unpacked matrix and the gradients of an MLP. On a CPU the tensors that are not
     quantized stay in the checkpoint's file, which is mapped into memory as a whole; the system takes
     the rest of it back when memory is short.
+    Raises ValueError for layers other than those of LAYERS.
     """
+    _layer(config)
     dtype = profile.compute_dtype
     size = n_bytes(1, dtype)
     shapes = lora_shapes(config, profile.target_modules)
@@ -95,7 +107,9 @@ def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") 
 
     The KV cache holds a key and a value for every layer and token. Logits are computed at the last
     position only. "layer at work" is its MLP's tensors and one unpacked matrix.
+    Raises ValueError for layers other than those of LAYERS.
     """
+    _layer(config)
     size = n_bytes(1, dtype)
     _, n_key_value, head_dim = _heads(config)
     tokens = batch_size * n_tokens
@@ -183,6 +197,17 @@ def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
     return f"does not fit: {said}. The largest part is {part}. Put into changes: {advice[part]}"
 
 
+def _layer(config) -> tuple[int, bool]:
+    """What LAYERS says of the layers of `config`."""
+    kind = getattr(config, "model_type", type(config).__name__)
+    if kind not in LAYERS:
+        raise ValueError(
+            f"this config is of type {kind}, and the bytes at work are known for layers like Llama's "
+            f"({', '.join(LAYERS)}): take one of these, or measure a few steps of training"
+        )
+    return LAYERS[kind]
+
+
 def _heads(config) -> tuple[int, int, int]:
     """(query heads, key/value heads, width of a head)."""
     heads = config.num_attention_heads
@@ -192,4 +217,5 @@ def _heads(config) -> tuple[int, int, int]:
 
 def _largest_matrix(config) -> int:
     """Weights of the largest matrix that is quantized."""
-    return max(i * o for i, o in module_shapes(config, linear_only=True).values())
+    sizes = (i * o for i, o in quantized_shapes(meta_model(config)).values())
+    return max(sizes, default=0)

@@ -120,20 +120,19 @@ def make_trainer(model, items, folder, *, lora, tokenizer=None, callbacks=(), **
     return trainer
 
 
-def peft_count(config, r, target_modules):
-    """The weights that peft trains on the model of `config`, counted on the meta device."""
+def peft_count(config, r, target_modules, kind="CausalLM"):
+    """The weights that peft trains on the model of `config`, counted on the meta device.
+
+    kind: of transformers' auto class, such as "Seq2SeqLM".
+    """
     import torch
+    import transformers
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, GPT2Config
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    lora = LoraConfig(
-        r=r,
-        target_modules=target_modules,
-        task_type="CAUSAL_LM",
-        fan_in_fan_out=isinstance(config, GPT2Config),
-    )
+        model = getattr(transformers, f"AutoModelFor{kind}").from_config(config)
+    gpt2 = isinstance(config, transformers.GPT2Config)
+    lora = LoraConfig(r=r, target_modules=target_modules, fan_in_fan_out=gpt2)
     model = get_peft_model(model, lora, low_cpu_mem_usage=True)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 

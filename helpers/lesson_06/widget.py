@@ -3,6 +3,7 @@
 No torch at import time; what ipywidgets 7.7 (Colab) and 8.1 share is in `helpers.widgets`.
 """
 
+import functools
 import io
 from html import escape
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from helpers import counting, widgets
 from helpers.lesson_06.plots import RANKS, letters
+from helpers.shapes import is_ordinary, shapes_in
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "c_attn")
 CELL = 'style="text-align: right; padding: 1px 10px"'
@@ -97,8 +99,8 @@ def show_calculator(configs: dict, r: int = 32) -> None:
     """
     display(calculator(configs, r))
     name, config = next(iter(configs.items()))
-    shapes = counting.module_shapes(config, linear_only=True)
-    n_base, chosen = counting.n_parameters(config), _first_choice(shapes)
+    shapes, n_base, _ = _shapes_and_size(config)
+    chosen = _first_choice(shapes)
     total, head, cells = lora_table(shapes, n_base, r, chosen)
     widgets.static_twin(
         f"Without a kernel: the answer at r = {r}",
@@ -112,18 +114,21 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
 
     configs: {name of a model: its transformers config}; the first one is chosen.
     r: where the rank starts. A name that is ticked or not stays so in the next model that has it.
+    With more than ordinary matrices in a model, peft is asked too, and the box says what it refuses.
+    Raises ValueError if one of the configs is not that of a language model.
     """
-    models = {
-        name: (counting.module_shapes(config, linear_only=True), counting.n_parameters(config))
-        for name, config in configs.items()
-    }
+    models = {name: _shapes_and_size(config) for name, config in configs.items()}
     model = widgets.dropdown("model", models)
     rank = widgets.dropdown("rank r", sorted({*RANKS, r}), r)
     modules = widgets.row()
     ticks = {}  # name of a module: its box, kept when the model changes
 
+    @functools.cache
+    def checked(name, chosen):
+        counting.lora_shapes(configs[name], chosen)
+
     def answer():
-        shapes, n_base = models[model.value]
+        shapes, n_base, ordinary = models[model.value]
         names = counting.module_names(shapes)
         for name in names:
             if name not in ticks:
@@ -131,6 +136,8 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
                 said.follow(ticks[name])
         modules.children = [ticks[name] for name in names]
         chosen = [name for name in names if ticks[name].value]
+        if chosen and not ordinary:
+            checked(model.value, tuple(chosen))
         total, head, cells = lora_table(shapes, n_base, rank.value, chosen)
         return total, _html(head, cells)
 
@@ -138,6 +145,13 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
     said.follow(model, rank)
     said.update()
     return ipywidgets.VBox([widgets.row([model, rank]), modules, said])
+
+
+def _shapes_and_size(config):
+    """(shapes of all linear layers, parameters, whether the formula is right for all of them)."""
+    model = counting.meta_model(config)
+    n_base = sum(parameter.numel() for parameter in model.parameters())
+    return shapes_in(model, linear_only=True), n_base, is_ordinary(model)
 
 
 def lora_table(shapes: dict, n_base: int, r: int, chosen: list[str]):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from support import ATTENTION, LLAMA, QWEN3, peft_count
-from transformers import GPT2Config
+from transformers import Glm4MoeConfig, GPT2Config, MambaConfig, ViTConfig
 
 from helpers import counting
 from helpers.lesson_06 import widget
@@ -80,6 +80,26 @@ def test_the_calculator_says_what_it_cannot_count(panel):
     assert "no target module chosen" in panel.said and "<table" not in panel.said
     panel.find("q_proj").value = True
     assert "no target module chosen" not in panel.said
+
+
+def test_what_peft_refuses_or_adapts_beside_the_matrices_is_said():
+    moe = Glm4MoeConfig(num_hidden_layers=2)
+    panel = Panel(
+        widget.calculator({"Mamba": MambaConfig(num_hidden_layers=2), "GLM 4 MoE": moe}, r=8)
+    )
+    panel.find("out_proj").value = True
+    assert "peft refuses" in panel.said and "&#x27;out_proj&#x27; is incompatible" in panel.said
+    panel.find("model").value = "GLM 4 MoE"
+    assert f"{peft_count(moe, 8, ATTENTION):,}" in panel.said
+    for name in ("gate_proj", "up_proj", "down_proj"):  # of the shared expert, and of the others
+        panel.find(name).value = True
+    names = [*ATTENTION, "gate_proj", "up_proj", "down_proj"]
+    assert f"experts&#x27; shared parameters): {peft_count(moe, 1, names):,} weights" in panel.said
+
+
+def test_a_config_of_no_language_model_is_refused():
+    with pytest.raises(ValueError, match="ViTConfig is not the config of a language model"):
+        widget.calculator({"ViT": ViTConfig()})
 
 
 def test_an_unexpected_error_shows_in_the_calculator(panel, monkeypatch):

@@ -11,9 +11,29 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from support import ATTENTION, LLAMA, LLAMA_3B, ROOT, SMALL, nf4
-from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    BloomConfig,
+    FalconConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MixtralConfig,
+    OPTConfig,
+    Qwen3MoeConfig,
+    T5Config,
+)
 
 from helpers import base_model, counting, memory, profiles
+
+SIZES = """vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads
+num_key_value_heads max_position_embeddings tie_word_embeddings""".split()
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +88,12 @@ def test_stored_bytes_are_those_of_a_model_that_was_loaded(small, storage):
     else:
         dtype = torch.float32 if storage == "fp32" else torch.bfloat16
         model = base_model.load_base(str(small), dtype=dtype)
+    dtype = "bfloat16" if storage == "bf16" else "float32"
+    assert sum(counting.stored_bytes(SMALL, storage, dtype).values()) == bytes_of(model)
+
+
+def bytes_of(model):
+    """Bytes of a loaded model's parameters, with the scales of those that are quantized."""
     there = 0
     for p in model.parameters():
         there += p.numel() * p.element_size()
@@ -76,15 +102,56 @@ def test_stored_bytes_are_those_of_a_model_that_was_loaded(small, storage):
             nested = (state.state2.absmax, state.state2.code)
             tensors = (state.absmax, state.code, state.offset, *nested)
             there += sum(t.numel() * t.element_size() for t in tensors)
-    dtype = "bfloat16" if storage == "bf16" else "float32"
-    assert sum(counting.stored_bytes(SMALL, storage, dtype).values()) == there
+    return there
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
-@pytest.mark.parametrize("targets", [ATTENTION, ["q_proj", "v_proj"], "all-linear"])
-def test_activations_are_what_autograd_keeps(small, dtype, dropout, targets):
-    model = base_model.load_base(str(small), None, nf4(dtype), dtype)
+TINY = dict(vocab_size=600, hidden_size=64, num_hidden_layers=2, num_attention_heads=4)
+TINY_MLP = TINY | dict(intermediate_size=128)
+EXPERTS = TINY_MLP | dict(num_key_value_heads=2, moe_intermediate_size=96)
+STORED = {
+    "llama, tied": LlamaConfig(**TINY_MLP, tie_word_embeddings=True),
+    "falcon": FalconConfig(**TINY),
+    "falcon, not tied": FalconConfig(**TINY, tie_word_embeddings=False),
+    "gpt2": GPT2Config(vocab_size=600, n_embd=64, n_layer=2, n_head=4),
+    "gpt2, not tied": GPT2Config(
+        vocab_size=600, n_embd=64, n_layer=2, n_head=4, tie_word_embeddings=False
+    ),
+    "opt, projections": OPTConfig(**TINY, ffn_dim=96, word_embed_proj_dim=32),
+    "bloom": BloomConfig(vocab_size=600, hidden_size=64, n_layer=2, n_head=4),
+    "neox": GPTNeoXConfig(**TINY_MLP),
+    "gemma 3": Gemma3TextConfig(**TINY_MLP, head_dim=16),
+    "mixtral": MixtralConfig(**TINY_MLP, num_key_value_heads=2, num_local_experts=4),
+    "qwen3 moe": Qwen3MoeConfig(**EXPERTS, head_dim=16, num_experts=4, num_experts_per_tok=2),
+    "mamba": MambaConfig(vocab_size=600, hidden_size=64, num_hidden_layers=2),
+    "t5": T5Config(vocab_size=600, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4),
+}
+
+
+@pytest.mark.parametrize("family", STORED)
+def test_stored_bytes_of_every_family_are_those_of_a_model_that_was_loaded(tmp_path, family):
+    config = STORED[family]
+    kind = type(counting.meta_model(config))
+    kind(config).save_pretrained(tmp_path)
+    for storage, dtype in (("nf4", "bfloat16"), ("nf4", "float16"), ("int8", "bfloat16")):
+        how = nf4() if storage == "nf4" else BitsAndBytesConfig(load_in_8bit=True)
+        model = kind.from_pretrained(tmp_path, quantization_config=how, dtype=dtype)
+        assert sum(counting.stored_bytes(config, storage, dtype).values()) == bytes_of(model)
+    model = kind.from_pretrained(tmp_path, dtype="float16")
+    assert sum(counting.stored_bytes(config, "fp16").values()) == bytes_of(model)
+
+
+def test_experts_are_not_quantized():
+    """All but 4 % of Mixtral 8x7B are experts: in 4 bits it is nearly as large as in 16."""
+    config = MixtralConfig()
+    parts = counting.stored_bytes(config, "nf4")
+    attention = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024)
+    assert parts["base weights"] == attention / 2
+    assert parts["not quantized"] == 2 * (counting.n_parameters(config) - attention)
+
+
+def kept_and_predicted(folder, config, dtype, dropout, targets):
+    """Bytes that autograd keeps in the layers of the model in `folder`, and what memory.py says."""
+    model = base_model.load_base(str(folder), None, nf4(dtype), dtype)
     lora = LoraConfig(r=8, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
     model = get_peft_model(model, lora).train()
     for p in model.parameters():
@@ -93,7 +160,7 @@ def test_activations_are_what_autograd_keeps(small, dtype, dropout, targets):
     kept = {}
 
     def keep(tensor):
-        of_tokens = tensor.shape[0] in (B, B * T)  # not the weights, nor RoPE's cos and sin
+        of_tokens = tensor.dim() and tensor.shape[0] in (B, B * T)  # not weights, nor cos and sin
         if of_tokens:
             kept[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
@@ -103,10 +170,45 @@ def test_activations_are_what_autograd_keeps(small, dtype, dropout, targets):
         model.model.model(input_ids=torch.randint(0, 1000, (B, T)))
     measured = sum(t.untyped_storage().nbytes() for t in kept.values())
 
-    shapes = counting.lora_shapes(SMALL, targets)
-    part = memory.activation_bytes(SMALL, shapes, 8, dtype, dropout=dropout > 0, cpu=True)
-    layers = SMALL.num_hidden_layers - 1
-    assert B * T * (layers * part["layer"] + part["first"] + part["last"]) == measured
+    shapes = counting.lora_shapes(config, targets)
+    part = memory.activation_bytes(config, shapes, 8, dtype, dropout=dropout > 0, cpu=True)
+    layers = config.num_hidden_layers - 1
+    return measured, B * T * (layers * part["layer"] + part["first"] + part["last"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("targets", [ATTENTION, ["q_proj", "v_proj"], "all-linear"])
+def test_activations_are_what_autograd_keeps(small, dtype, dropout, targets):
+    measured, predicted = kept_and_predicted(small, SMALL, dtype, dropout, targets)
+    assert predicted == measured
+
+
+@pytest.mark.parametrize("kind", [kind for kind in memory.LAYERS if kind != "llama"])
+def test_so_they_are_in_every_kind_of_layer_that_is_known(tmp_path, kind):
+    sizes = {name: getattr(SMALL, name) for name in SIZES}
+    config = CONFIG_MAPPING[kind](**sizes, head_dim=32)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    for dtype, dropout, targets in (
+        (torch.float32, 0.0, ATTENTION),
+        (torch.float32, 0.1, ["k_proj", "v_proj"]),
+        (torch.bfloat16, 0.1, ["q_proj", "v_proj"]),
+        (torch.bfloat16, 0.0, "all-linear"),
+    ):
+        measured, predicted = kept_and_predicted(tmp_path, config, dtype, dropout, targets)
+        assert predicted == measured
+
+
+@pytest.mark.parametrize("config", [GPT2Config(), OPTConfig(), BloomConfig(), Gemma2Config()])
+def test_other_layers_are_refused_in_a_sentence(config):
+    for predict in (
+        lambda: memory.training_memory(config, profiles.T4),
+        lambda: memory.generating_memory(config, 1, 200),
+        lambda: memory.on_cards(config, profiles.T4, 8, "DDP", rate=100),
+    ):
+        known = r"layers like Llama's \(llama, .*\): take one of these, or measure"
+        with pytest.raises(ValueError, match=f"of type {config.model_type}, .* {known}"):
+            predict()
 
 
 def test_the_optimizers_state_is_what_torch_keeps():
