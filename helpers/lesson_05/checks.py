@@ -61,6 +61,10 @@ accumulate = Check(
             [4, 4, 1],
         ),
         ([torch.tensor([0.25, -3.0])], [7]),
+        (
+            [torch.tensor([[1.0, -4.0], [2.0, 0.5], [3.0, -1.0]]) * i for i in (1, -2, 5)],
+            [4, 30, 12],
+        ),
     ],
     mistakes=[
         mean_of_means,
@@ -80,7 +84,7 @@ accumulate = Check(
 
 def _adamw(
     w, g, m, v, t, lr, weight_decay, *, betas=(0.9, 0.999), square=2, corrected=True, root=True,
-    decay="apart", sign=1, late=0, old=False
+    decay="apart", sign=1, late=0, old=False, added=1e-8, added_inside=0.0
 ):  # fmt: skip
     """AdamW's step; each option makes one slip."""
     if decay == "gradient":
@@ -91,7 +95,8 @@ def _adamw(
     if corrected:
         m_used = m_used / (1 - betas[0] ** (t + late))
         v_used = v_used / (1 - betas[1] ** (t + late))
-    step = sign * lr * m_used / ((v_used**0.5 if root else v_used) + 1e-8)
+    v_used = v_used + added_inside
+    step = sign * lr * m_used / ((v_used**0.5 if root else v_used) + added)
     if decay == "last":
         return (w - step) * (1 - lr * weight_decay), m_new, v_new
     shrink = {"apart": 1 - lr * weight_decay, "full": 1 - weight_decay}.get(decay, 1.0)
@@ -162,6 +167,16 @@ def old_means(*case):
     return _adamw(*case, old=True)
 
 
+def nothing_added(*case):
+    """1e-8 is missing beside √v: where all gradients are 0, that divides 0 by 0."""
+    return _adamw(*case, added=0.0)
+
+
+def added_under_the_root(*case):
+    """1e-8 is added under the root, where it counts as 1e-4: take the root first."""
+    return _adamw(*case, added=0.0, added_inside=1e-8)
+
+
 def w_alone(*case):
     """That is w alone: return w, m and v, or the next step starts without a memory."""
     return _adamw(*case)[0]
@@ -174,7 +189,7 @@ def corrected_means_kept(w, g, m, v, t, lr, weight_decay):
 
 
 def _step(w, g, m, v, t, lr, weight_decay):
-    w, g, m, v = (torch.tensor(row, dtype=torch.float64) for row in (w, g, m, v))
+    w, g, m, v = (torch.tensor(row) for row in (w, g, m, v))
     return w, g, m, v, t, lr, weight_decay
 
 
@@ -184,6 +199,9 @@ adamw_step = Check(
         _step([0.5, -2.0, 1.5], [0.3, 0.1, -4.0], [0.1, -0.2, 0.5], [0.04, 0.25, 2.0], 3, 0.1, 0.2),
         _step([1.0, -3.0], [0.02, -5.0], [0.0, 0.0], [0.0, 0.0], 1, 0.01, 0.5),
         _step([[2.0], [-0.25]], [[0.6], [0.2]], [[-0.3], [0.1]], [[0.5], [0.3]], 40, 0.05, 0.1),
+        # so late that the correction is 1: here 1e-8 counts, before the correction or after it
+        _step([0.5, -0.25], [3e-8, -1e-4], [2e-8, 5e-5], [4e-16, 1e-8], 20_000, 0.1, 0.1),
+        _step([0.5, -0.25, 1.0], [0.0, 0.5, -2.0], [0.0] * 3, [0.0] * 3, 1, 0.1, 0.1),
     ],
     mistakes=[
         uncorrected,
@@ -198,6 +216,8 @@ adamw_step = Check(
         not_squared,
         counted_from_zero,
         old_means,
+        nothing_added,
+        added_under_the_root,
         w_alone,
         corrected_means_kept,
     ],

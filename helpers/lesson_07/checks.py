@@ -6,13 +6,13 @@ import torch
 
 from helpers.exercises import Check, Prediction
 
-# ---- round_trip(block, levels): (n,), (L,) sorted → the block that comes back, (n,) float32
+# ---- round_trip(block, levels): (…), (L,) sorted → the block that comes back, (…) float32
 
 
 def round_trip_right(block, levels):
-    absmax = block.abs().max()
-    distances = (block[:, None] / absmax - levels).abs()  # (n, L)
-    return levels[distances.argmin(1)] * absmax
+    scaled_levels = levels * block.abs().max()
+    distances = (block[..., None] - scaled_levels).abs()  # (…, L)
+    return scaled_levels[distances.argmin(-1)]
 
 
 def _codes(block, levels, scale):
@@ -88,6 +88,17 @@ def scaled_by_the_range(block, levels):
     return levels[_codes(block, levels, scale)] * scale
 
 
+def scaled_by_rows(block, levels):
+    """Each row has a scale of its own: the block has one, the largest absolute value of them all."""
+    scale = block.abs().amax(-1, keepdim=True)
+    return levels[_codes(block, levels, scale)] * scale
+
+
+def left_flat(block, levels):
+    """The values are right, the shape is not: return the block in the shape that it had."""
+    return round_trip_right(block, levels).flatten()
+
+
 def nothing_rounded(block, levels):
     """Nothing was rounded: that is the block as it was."""
     return block
@@ -105,6 +116,11 @@ round_trip = Check(
             torch.tensor([-1.0, -0.5, 0.0, 0.3, 0.7, 1.0]),
         ),
         (torch.tensor([-0.003]), torch.tensor([-1.0, 0.0, 1.0])),
+        (
+            torch.tensor([[0.1, -0.62, 0.2], [-0.9, 0.33, 0.04]]),
+            torch.tensor([-1.0, -0.55, -0.2, 0.15, 1.0]),
+        ),
+        (torch.zeros(3), torch.tensor([-1.0, -0.4, 0.0, 1.0])),
     ],
     mistakes=[
         not_scaled_back,
@@ -119,6 +135,8 @@ round_trip = Check(
         signs_lost,
         divided_again,
         scaled_by_the_range,
+        scaled_by_rows,
+        left_flat,
         nothing_rounded,
     ],
     notice="The largest weight comes back exactly: it is its own scale.",
@@ -250,7 +268,7 @@ def scales_in_floats_and_more(out_features, in_features):
 
 nf4_bytes = Check(
     reference=nf4_bytes_right,
-    cases=[(256, 256), (131, 199), (3, 5), (1, 1)],
+    cases=[(256, 256), (131, 199), (3, 5), (1, 1), (4095, 14_335)],
     mistakes=[
         a_byte_each,
         codes_alone,
@@ -350,6 +368,16 @@ def a_tensor_with_brackets(x, threshold):
     return (x.abs() >= threshold).any(0).nonzero().tolist()
 
 
+def a_bare_number(x, threshold):
+    """A single column has to be in a list, too: `.flatten()` leaves one, `.squeeze()` does not."""
+    return (x.abs() >= threshold).any(0).nonzero().squeeze().tolist()
+
+
+def length_of_the_column(x, threshold):
+    """One value has to be large: many small ones make a long column, but no outlier."""
+    return (x.norm(dim=0) >= threshold).nonzero().flatten().tolist()
+
+
 def a_true_false_tensor(x, threshold):
     """That is True or False for each column: `.nonzero().flatten().tolist()` gives their numbers."""
     return (x.abs() >= threshold).any(0)
@@ -370,6 +398,7 @@ outlier_columns = Check(
         ),
         (torch.tensor([[0.5, -2.0], [1.5, 0.25], [-3.0, 0.5]]), 20.0),
         (torch.tensor([[-5.0, 0.5, 4.0, -4.0]]), 4.0),
+        (torch.tensor([[2.0, 0.5, -1.5, 1.0], [-1.5, 1.0, 2.0, -2.5], [2.0, 0.5, 1.0, 0.5]]), 2.5),
     ],
     mistakes=[
         positive_alone,
@@ -385,6 +414,8 @@ outlier_columns = Check(
         a_tensor,
         a_set,
         a_tensor_with_brackets,
+        a_bare_number,
+        length_of_the_column,
         a_true_false_tensor,
     ],
     notice="bitsandbytes decides this anew for each batch: the columns are those of the input.",

@@ -1,11 +1,12 @@
 """Checks of lesson 9: RMSLE, a bootstrap, is a difference real, a riddle about averages."""
 
+import copy
 import functools
 import math
 
 import numpy as np
 
-from helpers.exercises import Check, Prediction, Verdict
+from helpers.exercises import Check, Prediction, Verdict, sentence
 
 
 class ListCheck(Check):
@@ -18,10 +19,12 @@ class ListCheck(Check):
 
         @functools.wraps(answer)
         def as_list(*case):
-            got = answer(*case)
-            return got.tolist() if hasattr(got, "tolist") else got
+            return self._as_list(answer(*copy.deepcopy(case)), *case)
 
         return super()._judge(as_list)
+
+    def _as_list(self, got, *case):
+        return got.tolist() if hasattr(got, "tolist") else got
 
 
 # ---- rmsle(guesses, prices): (N,), (N,) → the root of the mean squared logarithmic error
@@ -74,6 +77,7 @@ rmsle = Check(
     cases=[
         (np.array([0.0, 30.0, 120.0, 95.0]), np.array([4.0, 35.0, 99.0, 260.0])),
         (np.array([50.0, 8.0, 640.0]), np.array([25.0, 9.0, 610.0])),
+        (np.array([2, 0, 40, 11]), np.array([1, 3, 45, 19])),  # whole dollars
     ],
     mistakes=[
         no_logarithm,
@@ -101,7 +105,7 @@ def _ends(means, low, high):
 
 
 def interval_right(values, n_draws, seed):
-    return _ends(_means(values, 40_000, seed + 1), 2.5, 97.5)
+    return _ends(_means(values, 10 * n_draws, seed + 1), 2.5, 97.5)
 
 
 def of_the_values(values, n_draws, seed):
@@ -110,7 +114,7 @@ def of_the_values(values, n_draws, seed):
 
 
 def without_replacement(values, n_draws, seed):
-    """Every draw has each item once: draw with replacement, so that some come twice."""
+    """The means hardly differ: draw with replacement, and take the mean of each draw."""
     return (float(values.mean()), float(values.mean()))
 
 
@@ -142,11 +146,46 @@ def turned_round(values, n_draws, seed):
     return interval_right(values, n_draws, seed)[::-1]
 
 
-my_interval = ListCheck(
+def seed_not_used(values, n_draws, seed):
+    """The same seed has to give the same interval, and another seed another: use `seed`."""
+    return _ends(_means(values, 10 * n_draws, None), 2.5, 97.5)
+
+
+def draws_not_counted(values, n_draws, seed):
+    """More draws change nothing: `n_draws` says how many to make."""
+    return _ends(_means(values, 4000, seed), 2.5, 97.5)
+
+
+class IntervalCheck(ListCheck):
+    """A `ListCheck` of random ends: near the reference, and led by `n_draws` and `seed`."""
+
+    def _judge(self, answer) -> Verdict:
+        verdict = super()._judge(answer)
+        if verdict.state != "right":
+            return verdict
+        values = self.cases[0][0]
+
+        def ends(n_draws, seed):
+            return tuple(map(float, answer(values.copy(), n_draws, seed)))
+
+        try:
+            once, again, more, other = ends(50, 1), ends(50, 1), ends(60, 1), ends(50, 2)
+        except Exception as error:  # whatever the learner's code raises
+            return Verdict("wrong", f"with n_draws=50 it raised {type(error).__name__}: {error}")
+        if once != again:
+            return Verdict("wrong", f"two calls, two intervals\n  {sentence(seed_not_used)}")
+        if once == other:
+            return Verdict("wrong", f"two seeds, one interval\n  {sentence(seed_not_used)}")
+        if once == more:
+            return Verdict("wrong", f"50 draws and 60 agree\n  {sentence(draws_not_counted)}")
+        return verdict
+
+
+my_interval = IntervalCheck(
     reference=interval_right,
     cases=[
-        (np.round(np.random.default_rng(3).gamma(9, 3, 40), 1), 10_000, 1),
-        (np.round(np.random.default_rng(4).gamma(8, 5, 30), 1), 10_000, 2),
+        (np.round(np.random.default_rng(3).gamma(9, 3, 40), 1), 4000, 1),
+        (np.round(np.random.default_rng(4).gamma(8, 5, 30), 1), 4000, 2),
     ],
     mistakes=[
         of_the_values,
@@ -156,9 +195,11 @@ my_interval = ListCheck(
         standard_deviations,
         one_standard_error,
         turned_round,
+        seed_not_used,
+        draws_not_counted,
     ],
     notice="No formula and no bell curve: the same lines work for a median or a share of hits.",
-    rel_tol=6e-3,  # two honest bootstraps of 10,000 draws differ by about a quarter of that
+    rel_tol=1.1e-2,  # two honest bootstraps of 4,000 draws differ by about a quarter of that
 )
 
 
@@ -203,38 +244,59 @@ def two_intervals(errors_a, errors_b):
 
 
 def too_narrow(errors_a, errors_b):
-    """That is one standard error on each side: a 95 % interval is almost twice as wide."""
+    """That interval is too narrow: at 95 % it reaches 1.96 standard errors to each side."""
     gap = errors_a - errors_b
     return _winner(gap.mean(), gap.std() / math.sqrt(len(gap)))
 
 
-def _four_cases():
+def too_wide(errors_a, errors_b):
+    """That reaches too far: at 95 %, the interval of the mean difference stays clear of zero."""
+    gap = errors_a - errors_b
+    return _winner(gap.mean(), 2.576 * gap.std() / math.sqrt(len(gap)))
+
+
+def zero_decides(errors_a, errors_b):
+    """Zero is the end of the interval here, not outside it: equal errors decide nothing."""
+    low, high = np.percentile(_means(errors_a - errors_b, 4000, 5), [2.5, 97.5])
+    return "a" if high <= 0 else "b" if low >= 0 else "undecided"
+
+
+def _noise(chance, n, z):
+    """n numbers of spread 1 whose mean is z standard errors below zero: 1.96 is 95 %."""
+    noise = chance.normal(0, 1, n)
+    return (noise - noise.mean()) / noise.std() - z / math.sqrt(n)
+
+
+def _six_cases():
     chance = np.random.default_rng(7)
     clear = chance.gamma(2, 10, 100), chance.gamma(2, 20, 100)
     b = chance.gamma(4, 8, 30)
     outlier = b - 1, b.copy()  # a is a little better on all items but one
     outlier[0][4] += 400
     hard = chance.gamma(0.5, 60, 300)  # both find the same items hard
-    paired = hard + 3 + chance.uniform(-8, 8, 300), hard + 8
-    noise = chance.normal(0, 1, 120)
-    noise = (noise - noise.mean()) / noise.std()  # mean 0, spread 1
+    paired = hard + 8, hard + 3 + chance.uniform(-8, 8, 300)
     b = chance.gamma(4, 10, 120) + 30
-    close = b + 10 * (noise - 1.5 / math.sqrt(120)), b  # 1.5 standard errors better
-    return [tuple(np.round(e, 2) for e in case) for case in (clear, outlier, paired[::-1], close)]
+    close = b + 10 * _noise(chance, 120, 1.78), b
+    just = b, b + 10 * _noise(chance, 120, 2.3)
+    equal = clear[0], clear[0].copy()
+    cases = clear, outlier, paired, close, just, equal
+    return [tuple(np.round(e, 2) for e in case) for case in cases]
 
 
 verdict = Check(
     reference=verdict_right,
-    cases=_four_cases(),
+    cases=_six_cases(),
     mistakes=[
         higher_wins,
+        too_wide,
         two_intervals,
         spread_of_the_items,
         too_narrow,
         lower_mean,
         most_items,
+        zero_decides,
     ],
-    notice="Two of the four are real. In the third, both have intervals that overlap by far.",
+    notice="Three of the six are real. In the third, both have intervals that overlap by far.",
 )
 
 
@@ -295,12 +357,39 @@ def half_of_them(errors):
     return _perfect_on(errors, np.argsort(-errors)[: len(errors) // 2])
 
 
-sly = ListCheck(
+def all_of_a_size(errors):
+    """It is perfect on all errors of one size at once: fewer of them are enough."""
+    mine = errors + 1
+    for value in np.unique(errors)[::-1]:
+        mine[errors == value] = 0
+        if mine.mean() < errors.mean():
+            return mine.tolist()
+
+
+class SlyCheck(ListCheck):
+    """A `ListCheck` that takes any answer to the riddle: there may be several."""
+
+    def _as_list(self, got, errors):
+        try:
+            mine, wanted = np.asarray(got, dtype=float), self.reference(errors)
+        except (TypeError, ValueError):  # no numbers
+            return got
+        perfect = mine == 0
+        enough = mine.shape == errors.shape and perfect.sum() == wanted.count(0.0)
+        if enough and np.allclose(mine[~perfect], errors[~perfect] + 1, rtol=self.rel_tol):
+            if mine.sum() < errors.sum():
+                return wanted
+        return super()._as_list(got)
+
+
+sly = SlyCheck(
     reference=sly_right,
     cases=[
         (np.array([12.0, 3.0, 40.0, 8.0, 1.0, 5.0, 22.0, 2.0]),),
         (np.array([2.0, 0.5, 3.0, 1.0, 4.0, 2.5, 0.25, 1.5, 3.5]),),
         (np.array([3.0, 1.0, 2.0, 0.5]),),
+        (np.array([1, 5, 5, 0, 1, 5, 1, 5, 1, 1]),),  # two of the fives, whichever
+        (np.array([7.5]),),
     ],
     mistakes=[
         perfect_on_the_easiest,
@@ -310,6 +399,7 @@ sly = ListCheck(
         perfect_everywhere,
         not_worse,
         half_of_them,
+        all_of_a_size,
     ],
     notice="A mean error is about the few large errors; who wins on most items is another question.",
 )
