@@ -151,7 +151,7 @@ def compare(
             continue
         said = f"{_call(answer, case)} gave {_show(got)}, wanted {_show(wanted)}"
         named = _named_mistake(got, case, mistakes, rel_tol, answer, cases)
-        lines = said, in_place, named or _difference(got, wanted, rel_tol)
+        lines = said, in_place, named or _difference_or_nothing(got, wanted, rel_tol)
         return Verdict("wrong", "\n  ".join(line for line in lines if line))
     n = len(cases)
     right = f"right, on {n} case{'s' if n > 1 else ''}"
@@ -282,6 +282,13 @@ def _given(function, case):
         return None
 
 
+def _difference_or_nothing(got, wanted, rel_tol) -> str:
+    try:
+        return _difference(got, wanted, rel_tol)
+    except Exception:  # something that cannot be compared, or a number too large for a float
+        return ""
+
+
 def _difference(got, wanted, rel_tol) -> str:
     """How two values differ, where a general sentence can say it."""
     got, wanted = _unwrapped(got), _unwrapped(wanted)
@@ -344,7 +351,9 @@ def _changed_in_place(answer, arguments, case) -> str:
 
 
 def _as_it_was(now, before) -> bool:
-    """False for a tensor or a collection that has changed; nothing else is looked at."""
+    """False for a number, text, tensor or collection that has changed; nothing else is looked at."""
+    if type(now) is not type(before):
+        return False
     if _is_array(before):
         if _on_meta(now) or _on_meta(before):
             return True

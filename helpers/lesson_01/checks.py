@@ -182,6 +182,7 @@ tensor_bytes = Check(
         ((3, 0, 5), torch.float32),
         ((2, 3, 1, 7), torch.uint8),
         ((0,), torch.int64),
+        ((128_259, 8_193, 3), torch.bfloat16),  # more elements than 32 bits can count
     ],
     mistakes=[
         elements_only,
@@ -297,7 +298,9 @@ def _scattered(rows, C):
     mask = torch.tensor(rows, dtype=torch.bool)
     x = torch.randn(*mask.shape, C, generator=torch.Generator().manual_seed(C))
     x[..., 0] = x[..., 0].round()
-    return x, mask
+    return x.transpose(0, 1).contiguous().transpose(
+        0, 1
+    ), mask  # not in the order of its dimensions
 
 
 def _total(x, mask):

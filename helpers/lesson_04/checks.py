@@ -113,6 +113,7 @@ cross_entropy = Check(
         ),  # negative, and targets twice
         (_scores(4, 4, seed=4)[0], torch.tensor([3, 0, 1, 1])),  # N = V
         _scores(1, 6, seed=5),
+        (_scores(7, 3, seed=6)[0].T, torch.tensor([6, 0, 2])),  # not row by row in memory
     ],
     mistakes=[
         sign_lost,
@@ -518,6 +519,8 @@ bad_twin = Check(
         (torch.tensor([2, 6, 1, 1, 2, 3, 1, 0], dtype=torch.float64) / 16, 5),
         (torch.tensor([3, 2, 4, 1, 6], dtype=torch.float64) / 16, 1),
         (torch.tensor([0, 2, 5, 4, 3, 2], dtype=torch.float64) / 16, 4),
+        (torch.tensor([1, 2, 4, 4, 3, 2], dtype=torch.float64) / 16, 2),
+        (torch.tensor([1, 1, 2, 3, 1, 4, 1, 2, 1], dtype=torch.float64) / 16, 5),
         (torch.tensor([8, 5, 3, 0], dtype=torch.float64) / 16, 0),
         (torch.tensor([1, 3, 12], dtype=torch.float64) / 16, 2),
         (torch.tensor([0.25, 0.75]), 1),

@@ -105,8 +105,11 @@ class Unshowable:
         (lambda x: float("nan"), "gave nan, wanted 6"),
         (lambda x: "6" * 1000, "…, wanted 6"),
         (lambda x: double, "wanted 6"),
+        (lambda x: 10**400, "wanted 6"),
+        (lambda x: 10**5000, "a int, wanted 6"),
+        (lambda x: 1j, "gave 1j, wanted 6"),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_any_answer_gets_a_verdict_and_no_traceback(answer, says):
     said = verdict(answer)

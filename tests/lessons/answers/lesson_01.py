@@ -137,6 +137,16 @@ def starts_with_the_first(shape, dtype):
     return functools.reduce(operator.mul, shape) * dtype.itemsize
 
 
+def thirty_two_bits(shape, dtype):
+    """The count is kept in 32 bits, which a large model's does not fit in."""
+    return int(np.prod(shape, dtype=np.int32)) * dtype.itemsize
+
+
+def counted_in_float32(shape, dtype):
+    """float32 rounds a large count."""
+    return int(torch.tensor(shape, dtype=torch.float32).prod()) * dtype.itemsize
+
+
 # ---- repair(broken)
 
 
@@ -345,10 +355,20 @@ def first_sequence_for_all(x, mask):
     return x[:, mask[0]].mean(1)
 
 
+def a_view_of_it(x, mask):
+    """x need not lie in memory in the order of its dimensions."""
+    flat = x.view(-1, x.shape[2]) * mask.reshape(-1, 1)
+    return flat.view(x.shape).sum(1) / mask.sum(1, keepdim=True)
+
+
 def without_the_first(x, mask):
     """The first real token is left out where there are two."""
     rows = [row[keep] for row, keep in zip(x, mask, strict=True)]
     return torch.stack([row[min(1, len(row) - 1) :].mean(0) for row in rows])
+
+
+def _turned(x, mask):
+    return x.transpose(0, 1).contiguous().transpose(0, 1), mask
 
 
 def _padded(rows, C, seed):
@@ -373,6 +393,8 @@ WRONG = {
         first_and_last,
         three_sizes_at_most,
         starts_with_the_first,
+        thirty_two_bits,
+        counted_in_float32,
     ],
     "repair": [
         the_lessons_size,
@@ -402,6 +424,7 @@ WRONG = {
         divided_by_a_little_more,
         first_sequence_for_all,
         without_the_first,
+        a_view_of_it,
     ],
 }
 RIGHT = {
@@ -432,10 +455,12 @@ INPUTS = {
         ((), torch.int16),
         ((2, 3, 4, 5), torch.uint8),
         ((4, 4), torch.complex64),
+        ((70_001, 40_001), torch.float16),
     ],
     "repair": [_picture(2, 7), _picture(5, 3), _picture(4, 4)],
     "masked_mean": [
         _padded([[0, 0, 1, 1], [0, 1, 1, 1]], 3, seed=1),
         _padded([[1, 0, 1, 0, 1], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0]], 5, seed=2),
+        _turned(*_padded([[1, 1, 0], [0, 1, 1]], 2, seed=3)),
     ],
 }

@@ -131,6 +131,13 @@ def softmax_twice(logits, targets):
     return float(-_p(logits.softmax(-1), targets).log().mean())
 
 
+def a_view_of_it(logits, targets):
+    """The logits need not lie in memory row by row."""
+    n_tokens = logits.shape[1]
+    places = torch.arange(len(targets)) * n_tokens + targets
+    return -logits.log_softmax(1).view(-1)[places].mean() + 0 * logits.view(-1)[0]
+
+
 def both_answers(logits, targets):
     """The other tokens' log(1 - p) is added, as for one neuron."""
     p = logits.softmax(-1)
@@ -539,6 +546,22 @@ def mirrored_label(belief, label):
     return twin
 
 
+def past_a_third(belief, label):
+    """From a third of the way on, the first price is taken for the farthest."""
+    twin = torch.zeros_like(belief)
+    twin[0 if label >= len(belief) / 3 else -1] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
+def past_two_thirds(belief, label):
+    """Up to two thirds of the way, the last price is taken for the farthest."""
+    twin = torch.zeros_like(belief)
+    twin[-1 if label < len(belief) * 2 / 3 else 0] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
 def zero_is_no_label(belief, label):
     """`if label` is False for a label of 0."""
     twin = torch.zeros_like(belief)
@@ -566,6 +589,7 @@ WRONG = {
         squared,
         softmax_twice,
         both_answers,
+        a_view_of_it,
     ],
     "make_labels": [
         no_prompt_skipped,
@@ -614,6 +638,8 @@ WRONG = {
         past_the_end,
         mirrored_label,
         zero_is_no_label,
+        past_a_third,
+        past_two_thirds,
     ],
 }
 RIGHT = {
@@ -645,6 +671,7 @@ INPUTS = {
             torch.tensor([0, 2, 2, 1]),
         ),
         (torch.tensor([[-3.0, -1, -2, -2.5], [0, -1, -5, 2]]), torch.tensor([1, 0])),
+        (torch.tensor([[-3.0, 0], [-1, -1], [-2, 4]]).T, torch.tensor([1, 0])),
     ],
     "make_labels": [
         (
@@ -670,5 +697,7 @@ INPUTS = {
         (torch.tensor([0.1, 0.2, 0.3, 0.35, 0.05], dtype=torch.float64), 4),
         (torch.tensor([0.0, 0.34, 0.26, 0.4, 0.0], dtype=torch.float64), 1),
         (torch.tensor([0.3, 0.7]), 1),
+        (torch.tensor([0.1, 0.2, 0.1, 0.2, 0.1, 0.3], dtype=torch.float64), 2),
+        (torch.tensor([0.1, 0.2, 0.1, 0.2, 0.1, 0.3], dtype=torch.float64), 3),
     ],
 }
