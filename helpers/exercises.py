@@ -260,13 +260,16 @@ def _same_or_false(got, wanted, rel_tol):
 
 
 def _named_mistake(got, case, mistakes, rel_tol, answer=None, cases=()) -> str:
-    """The sentence of the mistake that gives `got` on this case: of several, the one that gives
-    what `answer` gives on most of the cases."""
+    """The sentence of the mistake that gives `got` on this case, and what `answer` gives on at least
+    half of the cases: one number may be the same by chance. Of several, the most like it."""
     likely = [mistake for mistake in mistakes if _gives(mistake, case, got, rel_tol)]
-    if len(likely) > 1 and answer:
-        given = [(other, _given(answer, other)) for other in cases]
-        likely.sort(key=lambda m: -sum(_gives(m, other, gave, rel_tol) for other, gave in given))
-    return sentence(likely[0]) if likely else ""
+    if not likely:
+        return ""
+    others = [other for other in cases if other is not case]
+    given = [(other, gave) for other in others if (gave := _given(answer, other)) is not None]
+    like = [1 + sum(_gives(m, other, gave, rel_tol) for other, gave in given) for m in likely]
+    enough = max(like) >= (1 + len(given)) / 2
+    return sentence(likely[like.index(max(like))]) if enough else ""
 
 
 def _gives(mistake, case, got, rel_tol) -> bool:
@@ -289,8 +292,8 @@ def _difference_or_nothing(got, wanted, rel_tol) -> str:
         return ""
 
 
-def _difference(got, wanted, rel_tol) -> str:
-    """How two values differ, where a general sentence can say it."""
+def _difference(got, wanted, rel_tol, inside=False) -> str:
+    """How two values, or those inside of two tuples, differ, where a general sentence can say it."""
     got, wanted = _unwrapped(got), _unwrapped(wanted)
     if _on_meta(got):
         return "a tensor on the meta device has a shape and no numbers"
@@ -300,7 +303,8 @@ def _difference(got, wanted, rel_tol) -> str:
             return f"the shape is {shape}, wanted {tuple(wanted.shape)}" if shape else ""
         if not _dtype_fits(got, wanted):
             return f"the dtype is {got.dtype}, wanted {wanted.dtype}"
-        return _first_difference(shape, elements, _flat(wanted)[1], rel_tol)
+        shown = math.prod(shape) <= N_ELEMENTS and not inside
+        return "" if shown else _first_difference(shape, elements, _flat(wanted)[1], rel_tol)
     if isinstance(wanted, list | tuple):
         if said := _length_differs(got, wanted):
             return said
@@ -308,7 +312,7 @@ def _difference(got, wanted, rel_tol) -> str:
             return "a list is wanted"
         pairs = enumerate(zip(got, wanted, strict=True))
         place, pair = next((k, p) for k, p in pairs if not _same_or_false(*p, rel_tol))
-        said = _difference(*pair, rel_tol)
+        said = _difference(*pair, rel_tol, inside=True)
         return f"in [{place}], {said}" if said else ""
     if _is_number(got) and _is_number(wanted) and got and wanted:
         factor = f"{float(got / wanted):.4g}"
@@ -317,9 +321,7 @@ def _difference(got, wanted, rel_tol) -> str:
 
 
 def _first_difference(shape, got, wanted, rel_tol) -> str:
-    """Where two tensors differ that are too large to be shown."""
-    if math.prod(shape) <= N_ELEMENTS:
-        return ""
+    """Where two tensors differ first."""
     for flat, (g, w) in enumerate(zip(got, wanted, strict=True)):
         if g != w and not (isinstance(w, float) and _close(g, w, rel_tol)):
             place = [flat // math.prod(shape[k + 1 :]) % shape[k] for k in range(len(shape))]
@@ -331,6 +333,8 @@ def _length_differs(got, wanted) -> str:
     """What to say where one value is returned for several, or another number of them."""
     if not isinstance(wanted, list | tuple):
         return ""
+    if _is_array(got) and any(_is_array(w) and len(w.shape) >= len(got.shape) for w in wanted):
+        return f"one tensor, wanted {len(wanted)}"
     if isinstance(got, list | tuple) or (_is_array(got) and tuple(got.shape)):
         n = len(got)
         return f"{n} value{'s' * (n != 1)}, wanted {len(wanted)}" if n != len(wanted) else ""
@@ -414,4 +418,12 @@ def _written(value) -> str:
 
 def _call(answer, case) -> str:
     name = getattr(answer, "__name__", None) or type(answer).__name__
-    return f"{name}({', '.join(map(_show, case))})"
+    arguments = ", ".join(map(_show, case))
+    if len(arguments) > N_SHOWN:  # then only the shapes of the larger ones
+        arguments = ", ".join(map(_in_short, case))
+    return f"{name}({arguments})"
+
+
+def _in_short(value) -> str:
+    large = _is_array(value) and math.prod(value.shape) > 4
+    return f"{tuple(value.shape)} …" if large else _show(value)

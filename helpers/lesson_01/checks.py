@@ -48,7 +48,7 @@ class SixShapes(Check):
 def _sum_shape(a, b):
     """The shape that a and b broadcast to, or None."""
     try:
-        return tuple(torch.broadcast_shapes(a, b))
+        return tuple((torch.zeros(a) + torch.zeros(b)).shape)
     except RuntimeError:
         return None
 

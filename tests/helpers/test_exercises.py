@@ -13,6 +13,7 @@ from helpers.exercises import Check, Verdict, compare, same, sentence
 
 
 def double(x):
+    """That is twice as much."""
     return 2 * x
 
 
@@ -192,6 +193,17 @@ def test_of_two_mistakes_that_give_the_same_the_one_that_explains_more_cases_is_
         assert said.reason.endswith(sentence(mistake))
 
 
+def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
+    said = verdict(lambda x: x**2, lambda x: x, [(2,), (3,), (5,), (7,)], [double])
+    assert said.reason == "<lambda>(2) gave 4, wanted 2\n  off by a factor of 2"
+
+
+def test_a_call_with_many_numbers_shows_shapes():
+    case = tuple(torch.rand(3, 4) for _ in range(4))
+    said = verdict(lambda a, b, c, d: 1, lambda a, b, c, d: 2, [case]).reason
+    assert "((3, 4) …, (3, 4) …, (3, 4) …, (3, 4) …) gave 1" in said
+
+
 def test_a_difference_that_cannot_be_seen_is_said():
     big = torch.zeros(4, 5)
     one_off = big.clone()
@@ -202,6 +214,7 @@ def test_a_difference_that_cannot_be_seen_is_said():
     assert "2 values are wanted" in verdict(lambda x: 1, lambda x: (1, 2)).reason
     said = verdict(lambda x: (big, big.T), lambda x: (big, big)).reason
     assert "in [1], the shape is (5, 4), wanted (4, 5)" in said
+    assert "one tensor, wanted 2" in verdict(lambda x: big, lambda x: (big, big)).reason
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_wrong_answer_is_refused_and_the_reason_says_why(check, answer):
     assert named or any(word in said.reason for word in shows), said
     if list(check.cases) != [()]:
         assert answer.__name__ in said.reason, said
-    assert len(said.reason) < 1200
+    assert len(said.reason) < 700
     assert check(answer) == said and written(check.cases) == before
 
 
