@@ -218,7 +218,7 @@ def empty_prompt(input_ids, attention_mask, n_prompt):
 
 
 def place_before_the_first(input_ids, attention_mask, n_prompt):
-    """A prompt may be empty, and then place n_prompt - 1 is the last one: no label is lost there."""
+    """A prompt may be empty: n_prompt - 1 is then -1, the last place, which keeps its label."""
     labels = labels_right(input_ids, attention_mask, n_prompt)
     labels[torch.arange(len(labels)), n_prompt - 1] = -100
     return labels
@@ -238,7 +238,7 @@ def minus_one(input_ids, attention_mask, n_prompt):
 
 
 def floats(input_ids, attention_mask, n_prompt):
-    """Those are floats: a label is a token's number, and stays a whole one."""
+    """Those are floats: a label is the id of a token, a whole number."""
     return labels_right(input_ids, attention_mask, n_prompt).float()
 
 
@@ -347,7 +347,7 @@ def all_costs(belief, cost):
 
 
 def gains_as_costs(belief, cost):
-    """A negative cost is a gain: leave its sign."""
+    """A negative cost is a gain: keep its sign."""
     return int((cost.abs() @ belief).argmin())
 
 
@@ -488,7 +488,7 @@ def near_end_lost(belief, label):
 
 
 def label_zero_forgotten(belief, label):
-    """0 is a label too, and from there the last price is the farthest: `if label` is False for it."""
+    """0 is a label too, but `if label` is False for it: from 0 the last price is the farthest."""
     twin = torch.zeros_like(belief)
     twin[-1 if label and 2 * label < len(belief) - 1 else 0] = 1 - belief[label]
     twin[label] = belief[label]
@@ -504,7 +504,7 @@ def to_the_mirror_image(belief, label):
 
 
 def farthest_believed_in(belief, label):
-    """Prices that the belief held for impossible count too: the twin may put its rest anywhere."""
+    """A price with probability 0 may be the farthest: the rest may go to any price."""
     twin = torch.zeros_like(belief)
     believed = [price for price in range(len(belief)) if belief[price] > 0 and price != label]
     twin[max(believed, key=lambda price: abs(price - label))] = 1 - belief[label]

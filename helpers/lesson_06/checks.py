@@ -71,7 +71,7 @@ def change_subtracted(W, A, B, lora_alpha):
 
 
 def smaller_side(W, A, B, lora_alpha):
-    """r is A's number of rows, also where a matrix has a smaller side."""
+    """r is A's number of rows, even where another side is smaller."""
     return W + lora_alpha / min(*A.shape, len(B)) * (B @ A)
 
 
@@ -473,7 +473,7 @@ def matrices_alone(header):
 
 
 def empty_not_empty(header):
-    """A tensor with a side of 0 holds nothing."""
+    """A tensor with a side of 0 holds no numbers."""
     return sum(math.prod(side for side in e["shape"] if side) for e in _tensors(header))
 
 

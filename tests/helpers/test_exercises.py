@@ -243,6 +243,7 @@ def test_a_difference_that_cannot_be_seen_is_said():
         (torch.tensor([1, 2]), [1, 2]),  # a list was asked for
         (torch.tensor([1, 2, 3]), (1, 2)),
         ({1, 2}, (1, 2)),
+        (torch.nn.Parameter(torch.ones(2).double()), torch.ones(2)),
         (torch.ones(1), 1.0),
     ],
 )
