@@ -14,10 +14,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from helpers import progress
+from helpers.comparing import (
+    N_SHOWN,
+    as_it_was,
+    difference,
+    is_array,
+    is_number,
+    length_differs,
+    same,  # noqa: F401  (a lesson's checks import it from here)
+    same_or_false,
+    show,
+)
 
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "·"}
 NO_RETURN = "returned None: not done yet, or is a `return` missing?"
-N_SHOWN = 200  # characters of a value that a verdict shows
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +49,7 @@ class Check:
     cases: tuples of arguments. `[()]` makes the answer a value instead of a function.
     mistakes: functions of the same arguments; each differs from the reference in some case.
     notice: what a learner who got it right should notice, one sentence.
-    rel_tol: relative tolerance of numbers and tensors; shapes and dtypes must be equal.
+    rel_tol: relative tolerance of numbers and tensors that are not whole; see `same`.
     """
 
     reference: Callable
@@ -68,12 +78,12 @@ class Check:
         if got is None:
             return Verdict("untouched", "not done yet")
         wanted = self.reference()
-        if _same_or_false(got, wanted, self.rel_tol):
-            return Verdict("right", f"{_show(got)} is right. {self.notice}".strip())
-        if _is_number(wanted) and not (_is_number(got) or _is_array(got)):
-            return Verdict("wrong", f"{_show(got)} is not a number")
-        named = _named_mistake(got, (), self.mistakes, self.rel_tol)
-        return Verdict("wrong", f"{_show(got)} is not it" + (f"\n  {named}" if named else ""))
+        if same_or_false(got, wanted, self.rel_tol):
+            return Verdict("right", f"{show(got)} is right. {self.notice}".strip())
+        if is_number(wanted) and not (is_number(got) or is_array(got)):
+            return Verdict("wrong", f"{show(got)} is not a number")
+        said = _named_mistake(got, (), self.mistakes, self.rel_tol) or length_differs(got, wanted)
+        return Verdict("wrong", f"{show(got)} is not it" + (f"\n  {said}" if said else ""))
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,9 +103,9 @@ class Prediction:
             return Verdict("untouched", "no guess typed, and none is needed")
         if isinstance(came_out, str):
             right = str(guess).strip().casefold() == came_out.casefold()
-            said = f"you said {_show(guess)}; it is {came_out}"
-        elif not _is_number(guess):
-            return Verdict("untouched", f"{_show(guess)} is not a number, so it does not count")
+            said = f"you said {show(guess)}; it is {came_out}"
+        elif not is_number(guess):
+            return Verdict("untouched", f"{show(guess)} is not a number, so it does not count")
         else:
             came_out = float(came_out)
             right, said = self._how_near(guess, came_out)
@@ -104,7 +114,7 @@ class Prediction:
 
     def _how_near(self, guess, came_out) -> tuple[bool, str]:
         unit = f" {self.unit}" if self.unit else ""
-        said = f"you said {_show(guess)}; it is {_show(came_out)}{unit}"
+        said = f"you said {show(guess)}; it is {show(came_out)}{unit}"
         if guess == came_out:
             return True, said
         if not guess * came_out > 0:  # of another sign, or one of them is zero or no number
@@ -126,28 +136,34 @@ def compare(
     """The verdict on the function `answer`; arguments as in `Check`.
 
     "untouched" for a stub that only returns None, "wrong" with the first case that differs from
-    `reference` and the mistake that gives the same, else "right". Whatever `answer` is or does,
-    the result is a Verdict; nothing but an interrupt is raised.
+    `reference` and the mistake that gives the same, else "right". An answer that changes its
+    arguments in place is told so. Whatever `answer` is or does, the result is a Verdict; nothing
+    but an interrupt is raised.
     """
     if not callable(answer):
-        return Verdict("wrong", f"{_show(answer)} is not a function: pass the function's name")
+        return Verdict("wrong", f"{show(answer)} is not a function: pass the function's name")
+    in_place = ""
     for case in cases:
         wanted = reference(*copy.deepcopy(case))
+        arguments = copy.deepcopy(case)
         try:
-            got = answer(*copy.deepcopy(case))
+            got = answer(*arguments)
         except (Exception, SystemExit) as error:  # whatever the learner's code raises
             return Verdict("wrong", f"{_call(answer, case)} raised {type(error).__name__}: {error}")
         if got is None:
             if _is_stub(answer):
                 return Verdict("untouched", "not done yet")
             return Verdict("wrong", f"{_call(answer, case)} {NO_RETURN}")
-        if _same_or_false(got, wanted, rel_tol):
+        in_place = in_place or _changed_in_place(answer, arguments, case)
+        if same_or_false(got, wanted, rel_tol):
             continue
-        said = f"{_call(answer, case)} gave {_show(got)}, wanted {_show(wanted)}"
-        named = _named_mistake(got, case, mistakes, rel_tol) or _difference(got, wanted)
-        return Verdict("wrong", said + (f"\n  {named}" if named else ""))
+        said = f"{_call(answer, case)} gave {show(got)}, wanted {show(wanted)}"
+        named = _named_mistake(got, case, mistakes, rel_tol, answer, cases)
+        lines = said, in_place, named or difference(got, wanted, rel_tol)
+        return Verdict("wrong", "\n  ".join(line for line in lines if line))
     n = len(cases)
-    return Verdict("right", f"right, on {n} case{'s' if n > 1 else ''}")
+    right = f"right, on {n} case{'s' if n > 1 else ''}"
+    return Verdict("right", f"{right}. {in_place.rstrip('.')}" if in_place else right)
 
 
 def sentence(mistake: Callable) -> str:
@@ -155,63 +171,42 @@ def sentence(mistake: Callable) -> str:
     return " ".join(mistake.__doc__.split())
 
 
-def same(got, wanted, rel_tol: float = 1e-5) -> bool:
-    """Equal in kind and value: tensors in shape, dtype and values; sequences item by item."""
-    if _is_array(wanted):
-        if not _is_array(got) or tuple(got.shape) != tuple(wanted.shape):
-            return False
-        if got.dtype != wanted.dtype or _on_meta(got):
-            return False
-        got, wanted = got.reshape(-1).tolist(), wanted.reshape(-1).tolist()
-        # an element near zero may be off by rounding of its large neighbours
-        scale = max((abs(w) for w in wanted if not isinstance(w, bool)), default=0)
-        return all(
-            math.isclose(g, w, rel_tol=rel_tol, abs_tol=rel_tol * scale)
-            for g, w in zip(got, wanted, strict=True)
-        )
-    if _is_array(got) and not _on_meta(got) and tuple(got.shape) == ():
-        got = got.item()
-    if isinstance(wanted, list | tuple):
-        return (
-            isinstance(got, list | tuple)
-            and len(got) == len(wanted)
-            and all(same(g, w, rel_tol) for g, w in zip(got, wanted, strict=True))
-        )
-    if isinstance(wanted, bool) or not isinstance(wanted, int | float):
-        return type(got) is type(wanted) and got == wanted
-    if isinstance(got, bool) or not isinstance(got, int | float):
-        return False
-    return math.isclose(got, wanted, rel_tol=rel_tol)
+def _named_mistake(got, case, mistakes, rel_tol, answer=None, cases=()) -> str:
+    """The sentence of the mistake that gives `got` on this case, and what `answer` gives on at least
+    half of the cases: one number may be the same by chance. Of several, the most like it."""
+    likely = [mistake for mistake in mistakes if _gives(mistake, case, got, rel_tol)]
+    if not likely:
+        return ""
+    others = [other for other in cases if other is not case]
+    given = [(other, gave) for other in others if (gave := _given(answer, other)) is not None]
+    like = [1 + sum(_gives(m, other, gave, rel_tol) for other, gave in given) for m in likely]
+    enough = max(like) >= (1 + len(given)) / 2
+    return sentence(likely[like.index(max(like))]) if enough else ""
 
 
-def _same_or_false(got, wanted, rel_tol):
+def _gives(mistake, case, got, rel_tol) -> bool:
+    made = _given(mistake, case)  # None where the mistake cannot be made on this case
+    return made is not None and same_or_false(got, made, rel_tol)
+
+
+def _given(function, case):
+    """What `function` returns on this case, None if it raises."""
     try:
-        return same(got, wanted, rel_tol)
-    except Exception:  # something that cannot be compared is not the same
-        return False
+        return function(*copy.deepcopy(case))
+    except (Exception, SystemExit):
+        return None
 
 
-def _named_mistake(got, case, mistakes, rel_tol) -> str:
-    for mistake in mistakes:
-        try:
-            if same(got, mistake(*copy.deepcopy(case)), rel_tol):
-                return sentence(mistake)
-        except Exception:  # a mistake that cannot be made on this case
+def _changed_in_place(answer, arguments, case) -> str:
+    """The sentence for an answer that changed one of its arguments."""
+    for place, (now, before) in enumerate(zip(arguments, case, strict=True)):
+        if as_it_was(now, before):
             continue
-    return ""
-
-
-def _difference(got, wanted) -> str:
-    """How two values differ, where a general sentence can say it."""
-    if _on_meta(got):
-        return "a tensor on the meta device has a shape and no numbers"
-    if _is_array(got) and _is_array(wanted):
-        for kind in ("shape", "dtype"):
-            ours, theirs = getattr(got, kind), getattr(wanted, kind)
-            if ours != theirs:
-                return f"the {kind} is {_plain(ours)}, wanted {_plain(theirs)}"
-    elif _is_number(got) and _is_number(wanted) and got and wanted:
-        return f"off by a factor of {got / wanted:.4g}"
+        try:
+            name = f"`{list(inspect.signature(answer).parameters)[place]}`"
+        except (ValueError, TypeError, IndexError):  # what has no signature
+            name = f"number {place + 1}"
+        return f"It changes its argument {name} in place: work on a copy."
     return ""
 
 
@@ -222,47 +217,14 @@ def _is_stub(answer) -> bool:
     return names <= {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
-def _is_array(value) -> bool:
-    return hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "tolist")
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _on_meta(value) -> bool:
-    return str(getattr(value, "device", "")) == "meta"
-
-
-def _plain(value) -> str:
-    return str(tuple(value)) if isinstance(value, tuple) else str(value)
-
-
-def _show(value) -> str:
-    """`value` in at most N_SHOWN characters, numbers with at most six digits."""
-    try:
-        text = _written(value)
-    except Exception:  # a repr that fails
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= N_SHOWN else f"{text[:N_SHOWN]}…"
-
-
-def _written(value) -> str:
-    if _is_array(value):
-        shape = tuple(value.shape)
-        if _on_meta(value) or math.prod(shape) > 12:
-            return f"{shape} …"
-        return f"{shape} {_written(value.tolist())}" if shape else _written(value.item())
-    if isinstance(value, float):
-        whole = value.is_integer() and 1e6 <= abs(value) < 1e15
-        return f"{value:,.0f}" if whole else f"{value:.6g}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
-    return f"{value:,}" if _is_number(value) and abs(value) >= 10_000 else repr(value)
-
-
 def _call(answer, case) -> str:
     name = getattr(answer, "__name__", None) or type(answer).__name__
-    return f"{name}({', '.join(map(_show, case))})"
+    arguments = ", ".join(map(show, case))
+    if len(arguments) > N_SHOWN:  # then only the shapes of the larger ones
+        arguments = ", ".join(map(_in_short, case))
+    return f"{name}({arguments})"
+
+
+def _in_short(value) -> str:
+    large = is_array(value) and math.prod(value.shape) > 4
+    return f"{tuple(value.shape)} …" if large else show(value)

@@ -48,7 +48,7 @@ class SixShapes(Check):
 def _sum_shape(a, b):
     """The shape that a and b broadcast to, or None."""
     try:
-        return tuple(torch.broadcast_shapes(a, b))
+        return tuple((torch.zeros(a) + torch.zeros(b)).shape)
     except RuntimeError:
         return None
 
@@ -149,6 +149,26 @@ def nothing_for_a_scalar(shape, dtype):
     return math.prod(shape) * dtype.itemsize if shape else 0
 
 
+def empty_as_scalar(shape, dtype):
+    """A size of 0 makes the tensor empty: it holds no element, and takes no bytes."""
+    return math.prod(size for size in shape if size) * dtype.itemsize
+
+
+def each_size_once(shape, dtype):
+    """A size that comes twice counts twice: multiply all of the shape's numbers."""
+    return math.prod(set(shape)) * dtype.itemsize
+
+
+def bool_in_a_bit(shape, dtype):
+    """torch keeps a bool in one byte, not in one bit."""
+    return math.prod(shape) * (1 if dtype == torch.bool else 8 * dtype.itemsize) // 8
+
+
+def integers_as_int64(shape, dtype):
+    """Not every integer dtype takes 8 bytes, and a bool takes 1: ask `dtype.itemsize`."""
+    return math.prod(shape) * (dtype.itemsize if dtype.is_floating_point else 8)
+
+
 # (shape as a tuple, dtype) → bytes
 tensor_bytes = Check(
     reference=lambda shape, dtype: torch.empty(shape, dtype=dtype, device="meta").nbytes,
@@ -157,6 +177,12 @@ tensor_bytes = Check(
         ((2, 7, 6), torch.int64),
         ((), torch.float64),
         ((32, 4096), torch.float32),
+        ((9,), torch.bool),
+        ((4, 4), torch.float16),
+        ((3, 0, 5), torch.float32),
+        ((2, 3, 1, 7), torch.uint8),
+        ((0,), torch.int64),
+        ((128_259, 8_193, 3), torch.bfloat16),  # more elements than 32 bits can count
     ],
     mistakes=[
         elements_only,
@@ -168,6 +194,10 @@ tensor_bytes = Check(
         two_dimensions,
         rank_for_elements,
         kilobytes,
+        empty_as_scalar,
+        each_size_once,
+        bool_in_a_bit,
+        integers_as_int64,
     ],
     notice="No tensor was made for it, so it works for a model larger than your memory.",
 )
@@ -215,6 +245,16 @@ def turned_upside_down(broken):
     return _repaired(broken).flip(1)
 
 
+def mirrored(broken):
+    """Left and right have changed places: reshape and permute are enough, nothing is flipped."""
+    return _repaired(broken).flip(2)
+
+
+def blue_first(broken):
+    """Red and blue have changed places: the channels keep their order."""
+    return _repaired(broken).flip(0)
+
+
 def _repaired(broken):
     """Pixel by pixel along memory's line: no reshape to get wrong."""
     line, (height, width) = broken.flatten(), _sizes(broken)
@@ -228,6 +268,8 @@ repair = Check(
         (riddle.broken(torch.arange(30.0).reshape(3, 2, 5)),),
         (riddle.broken(torch.arange(84.0).reshape(3, 7, 4)),),
         (broken_picture(),),
+        (riddle.broken((torch.arange(48.0) * 37 % 101).reshape(3, 4, 4)),),
+        (riddle.broken(torch.tensor([0.5, 0.25, 0.75]).reshape(3, 1, 1)),),
     ],
     mistakes=[
         only_reshaped,
@@ -237,6 +279,8 @@ repair = Check(
         permuted_first,
         only_permuted,
         turned_upside_down,
+        mirrored,
+        blue_first,
     ],
     notice="A reshape loses nothing, so it can always be undone.",
 )
@@ -247,6 +291,16 @@ def _batch(lengths, T, C):
     generator = torch.Generator().manual_seed(len(lengths))
     x = torch.rand(len(lengths), T, C, generator=generator) + 0.5
     return x, torch.arange(T) < torch.tensor(lengths)[:, None]
+
+
+def _scattered(rows, C):
+    """x and the mask (B, T) of `rows`: padding anywhere, and zeros and negative numbers in x."""
+    mask = torch.tensor(rows, dtype=torch.bool)
+    x = torch.randn(*mask.shape, C, generator=torch.Generator().manual_seed(C))
+    x[..., 0] = x[..., 0].round()
+    return x.transpose(0, 1).contiguous().transpose(
+        0, 1
+    ), mask  # not in the order of its dimensions
 
 
 def _total(x, mask):
@@ -308,6 +362,33 @@ def dimension_kept(x, mask):
     return _masked_mean(x, mask)[:, None]
 
 
+def the_first_n(x, mask):
+    """The real tokens need not come first: go by the mask, not only by their number."""
+    return torch.stack([row[: int(n)].mean(dim=0) for row, n in zip(x, mask.sum(1), strict=True)])
+
+
+def until_the_last_real(x, mask):
+    """Padding may also come before a real token: go by the mask, place by place."""
+    last = [int(row.nonzero().max()) for row in mask]
+    return torch.stack([row[: n + 1].mean(dim=0) for row, n in zip(x, last, strict=True)])
+
+
+def until_the_first_padding(x, mask):
+    """Real tokens may follow the padding: go by the mask, place by place."""
+    kept = mask.long().cumprod(dim=1)
+    return _total(x, kept) / kept.sum(dim=1, keepdim=True)
+
+
+def zeros_not_counted(x, mask):
+    """A real token may hold a 0: count the tokens in the mask, not the numbers that are not 0."""
+    return _total(x, mask) / ((x * mask[..., None]) != 0).sum(dim=1)
+
+
+def largest(x, mask):
+    """That is the largest number of each sequence, not the mean."""
+    return x.masked_fill(~mask[..., None], -math.inf).amax(dim=1)
+
+
 def _masked_mean(x, mask):
     """Row by row: no broadcasting to get wrong."""
     return torch.stack([row[keep].mean(dim=0) for row, keep in zip(x, mask, strict=True)])
@@ -316,7 +397,14 @@ def _masked_mean(x, mask):
 # x (B, T, C) and mask (B, T) of bools → the mean of each sequence's real tokens, (B, C)
 masked_mean = Check(
     reference=_masked_mean,
-    cases=[_batch((3, 2), 4, 3), _batch((2, 5, 4), 5, 2), _batch((1, 4, 2, 6), 6, 4)],
+    cases=[
+        _batch((3, 2), 4, 3),
+        _batch((2, 5, 4), 5, 2),
+        _batch((1, 4, 2, 6), 6, 4),
+        _scattered([[0, 0, 1, 1, 1], [0, 1, 1, 1, 1]], 3),  # padding on the left
+        _scattered([[1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0]], 6),
+        _scattered([[1, 1, 1, 0], [1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]], 4),  # B = T = C
+    ],
     mistakes=[
         with_padding,
         padding_in_the_sum,
@@ -329,6 +417,11 @@ masked_mean = Check(
         padding_only,
         first_token,
         dimension_kept,
+        the_first_n,
+        until_the_last_real,
+        until_the_first_padding,
+        zeros_not_counted,
+        largest,
     ],
     notice="Search engines that compare texts by meaning often start from such a mean.",
 )

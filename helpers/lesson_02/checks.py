@@ -49,9 +49,31 @@ def not_divided(f, x, epsilon):
     return f(x + epsilon) - f(x - epsilon)
 
 
+def steepness(f, x, epsilon):
+    """The sign is lost: a function that falls has a negative slope."""
+    return abs(f(x + epsilon) - f(x - epsilon)) / (2 * epsilon)
+
+
+def x_forgotten(f, x, epsilon):
+    """That is the slope at 0: nudge x."""
+    return (f(epsilon) - f(-epsilon)) / (2 * epsilon)
+
+
+def ends_added(f, x, epsilon):
+    """The two ends are added: take the value on the right minus the value on the left."""
+    return (f(x + epsilon) + f(x - epsilon)) / (2 * epsilon)
+
+
 both_sides = Check(
     reference=both_sides_right,
-    cases=[(math.exp, 1.0, 0.5), (math.sin, -0.4, 0.3), (math.sqrt, 2.0, 0.001)],
+    cases=[
+        (math.exp, 1.0, 0.5),
+        (math.sin, -0.4, 0.3),
+        (math.sqrt, 2.0, 0.001),
+        (math.cos, 2.0, 0.25),
+        (math.exp, 0.0, 0.5),
+        (math.exp, 1, 2),
+    ],
     mistakes=[
         to_the_right_only,
         to_the_left_only,
@@ -60,6 +82,9 @@ both_sides = Check(
         brackets_above,
         left_minus_right,
         not_divided,
+        steepness,
+        x_forgotten,
+        ends_added,
     ],
     notice="The errors of the two sides nearly cancel: at a nudge of 0.001, x² gives 6.000, not 6.001.",
 )
@@ -127,9 +152,19 @@ def slopes_added(x):
     return math.exp(-(x**2)) - 2 * x
 
 
+def falls_everywhere(x):
+    """Left of 0 the bell rises: the slope has the sign of -x."""
+    return -2 * abs(x) * math.exp(-(x**2))
+
+
+def square_halved(x):
+    """The slope of x² is 2 * x: a factor of 2 is missing."""
+    return -x * math.exp(-(x**2))
+
+
 chain_slope = Check(
     reference=chain_right,
-    cases=[(0.7,), (-1.3,), (1.9,), (0.0,)],
+    cases=[(0.7,), (-1.3,), (1.9,), (0.0,), (1,), (-2,), (0.01,)],
     mistakes=[
         outer_alone,
         sign_lost,
@@ -142,6 +177,8 @@ chain_slope = Check(
         times_the_inside,
         exponent_brought_down,
         slopes_added,
+        falls_everywhere,
+        square_halved,
     ],
     notice="At x = 0 the slope is 0: the top of the bell.",
 )
@@ -180,7 +217,8 @@ def b_not_squared(a, b):
 
 
 def exponent_went_up(a, b):
-    """The exponent goes down by one: from −1 to −2, not to 0."""
+    """The exponent goes down by one: from −1 to −2, not to 0. And Python reads `-a / b * b` from the
+    left, which is -a."""
     return 1 / b, -a
 
 
@@ -199,10 +237,28 @@ def a_slope_holds_a(a, b):
     return a / b, -a / b**2
 
 
+def whole_division(a, b):
+    """The operator // drops the fraction: use /."""
+    return 1 // b, -a // b**2
+
+
+def cubed(a, b):
+    """The exponent goes down by one: from -1 to -2, not to -3."""
+    return 1 / b, -a / b**3
+
+
+def result_too(a, b):
+    """Only the two slopes are wanted, not a / b itself."""
+    return a / b, 1 / b, -a / b**2
+
+
 divide_slopes = Check(
     reference=divide_right,
-    cases=[(3.0, 4.0), (-1.5, 0.6), (2.2, -5.0), (0.0, 2.0)],
+    cases=[(3.0, 4.0), (-1.5, 0.6), (2.2, -5.0), (0.0, 2.0), (2, 3), (5, -2)],
     mistakes=[
+        whole_division,
+        cubed,
+        result_too,
         sign_of_b,
         slopes_swapped,
         of_a_product,
@@ -275,6 +331,23 @@ def y_for_dy(x, A, B, dy):
     return two_matrices_right(x, A, B, x @ A.T @ B.T)
 
 
+def steps(x, A, B, dy):
+    """The sign is turned round: those are the steps, and the gradients point the other way."""
+    dA, dB = two_matrices_right(x, A, B, dy)
+    return -dA, -dB
+
+
+def reshaped(x, A, B, dy):
+    """A reshape does not transpose: turn dA round with .T."""
+    dA, dB = two_matrices_right(x, A, B, dy)
+    return dA.T.reshape(dA.shape), dB
+
+
+def first_row_alone(x, A, B, dy):
+    """That is the first row alone: add up the gradients of all rows."""
+    return two_matrices_right(x[:1], A, B, dy[:1])
+
+
 def _tensors(n_rows, in_features, r, out_features, seed):
     shapes = (n_rows, in_features), (r, in_features), (out_features, r), (n_rows, out_features)
     generator = torch.Generator().manual_seed(seed)
@@ -283,7 +356,12 @@ def _tensors(n_rows, in_features, r, out_features, seed):
 
 two_matrix_gradients = Check(
     reference=two_matrices_right,
-    cases=[_tensors(4, 3, 2, 5, seed=1), _tensors(6, 5, 3, 2, seed=2)],
+    cases=[
+        _tensors(4, 3, 2, 5, seed=1),
+        _tensors(6, 5, 3, 2, seed=2),
+        _tensors(1, 4, 1, 3, seed=3),
+        _tensors(3, 3, 3, 3, seed=4),
+    ],
     mistakes=[
         matrices_swapped,
         both_transposed,
@@ -294,6 +372,9 @@ two_matrix_gradients = Check(
         x_into_B,
         ones_for_dy,
         y_for_dy,
+        steps,
+        reshaped,
+        first_row_alone,
     ],
     notice="While B is all zeros, dA is all zeros too: only B moves in the first step.",
 )

@@ -34,6 +34,26 @@ def all_heads_for_keys():
     return _llama(kv=C)
 
 
+def one_norm():
+    """Each layer has two norms: one before attention, one before the MLP."""
+    return _llama(norms=C)
+
+
+def k_or_v_missing():
+    """One matrix of each layer is missing: keys and values have one each."""
+    return count_right() - LAYERS * C * KV
+
+
+def no_output_matrix():
+    """One matrix of each layer is missing: attention has an output matrix, as large as q's."""
+    return count_right() - LAYERS * C * C
+
+
+def one_layer_of_sixteen():
+    """This is one layer: there are 16."""
+    return count_right() - (LAYERS - 1) * (count_right() - V * C - C) // LAYERS
+
+
 def one_head_for_keys():
     """k and v are counted as one head wide: 8 heads of 64 are 512 numbers."""
     return _llama(kv=C // HEADS)
@@ -70,6 +90,10 @@ my_count = Check(
         no_norms,
         no_last_norm,
         no_embedding,
+        one_norm,
+        k_or_v_missing,
+        no_output_matrix,
+        one_layer_of_sixteen,
     ],
     notice="It is sold as 1B. More than a fifth of it is the table of tokens.",
     rel_tol=0,
@@ -112,6 +136,17 @@ def query_alone():
     return GPT2_V * GPT2_C, GPT2_LAYERS * GPT2_C
 
 
+def with_a_minus():
+    """Both are numbers of parameters, so neither has a minus."""
+    return GPT2_V * GPT2_C, -GPT2_LAYERS * 3 * GPT2_C
+
+
+def output_too():
+    """The second number holds the output's bias, which the book's layers have: only q, k and v lost
+    theirs."""
+    return GPT2_V * GPT2_C, GPT2_LAYERS * 4 * GPT2_C
+
+
 def positions_twice():
     """The first number is the table of positions: look for a larger table that is used twice."""
     return 1024 * GPT2_C, GPT2_LAYERS * 3 * GPT2_C
@@ -120,7 +155,16 @@ def positions_twice():
 my_reasons = Check(
     reference=book_right,
     cases=[()],
-    mistakes=[only_the_head, the_difference, turned_round, one_layer, query_alone, positions_twice],
+    mistakes=[
+        only_the_head,
+        the_difference,
+        turned_round,
+        one_layer,
+        query_alone,
+        with_a_minus,
+        output_too,
+        positions_twice,
+    ],
     notice="So ask of every count: tied or not, and which biases?",
     rel_tol=0,
 )
@@ -174,9 +218,39 @@ def numbers_not_truths(T, window):
     return window_right(T, window).float()
 
 
+def slice_from_the_end(T, window):
+    """A slice that begins below 0 begins from the end: take `max(0, …)`."""
+    mask = torch.zeros(T, T, dtype=torch.bool)
+    for row in range(T):
+        mask[row, row - window + 1 : row + 1] = True
+    return mask
+
+
+def first_rows_empty(T, window):
+    """The first rows are empty: near the start a token looks at what there is."""
+    mask = window_right(T, window)
+    mask[: window - 1] = False
+    return mask
+
+
+def at_least_two(T, window):
+    """A window of 1 is the token itself alone."""
+    return window_right(T, max(2, window))
+
+
+def never_the_whole_past(T, window):
+    """A window of T or more takes in the whole past."""
+    return window_right(T, min(window, max(1, T - 1)))
+
+
+def added_to_scores(T, window):
+    """That is what one adds to the scores: the mask itself is True where a token may look."""
+    return torch.zeros(T, T).masked_fill(~window_right(T, window), -math.inf)
+
+
 window_mask = Check(
     reference=window_right,
-    cases=[(6, 3), (5, 2), (9, 4)],
+    cases=[(6, 3), (5, 2), (9, 4), (4, 1), (4, 4), (3, 7), (1, 1)],
     mistakes=[
         no_window,
         one_too_many,
@@ -186,6 +260,11 @@ window_mask = Check(
         both_ways,
         hidden_ones,
         numbers_not_truths,
+        slice_from_the_end,
+        first_rows_empty,
+        at_least_two,
+        never_the_whole_past,
+        added_to_scores,
     ],
     notice="The first Mistral 7B looks back 4,096 places: a token costs no more in a longer text.",
 )
@@ -259,6 +338,28 @@ def keys_collected(q, k, v):
     return _head(q, k, v) @ k
 
 
+def one_ahead(q, k, v):
+    """Each token sees the next one as well: mask everything above the diagonal."""
+    kept = torch.ones(len(q), len(q), dtype=torch.bool).tril(1)
+    return (q @ k.T / q.shape[-1] ** 0.5).masked_fill(~kept, -math.inf).softmax(-1) @ v
+
+
+def keys_ask(q, k, v):
+    """Queries and keys have changed places: row t holds the scores of query t."""
+    return _head(k, q, v) @ v
+
+
+def filled_with_minus_ten(q, k, v):
+    """A score of -10 is not forbidden, exp(-10) is more than 0: fill with -inf."""
+    return _head(q, k, v, fill=-10.0) @ v
+
+
+def not_normalised(q, k, v):
+    """The scores are divided by their sum: take the softmax, as a score may be negative."""
+    scores = (q @ k.T).tril()
+    return scores / scores.sum(-1, keepdim=True) @ v
+
+
 def _case(T, d):
     generator = torch.Generator().manual_seed(T)
     return tuple(torch.randn(T, d, generator=generator) for _ in range(3))
@@ -266,7 +367,7 @@ def _case(T, d):
 
 one_head = Check(
     reference=head_right,
-    cases=[_case(5, 3), _case(7, 4)],
+    cases=[_case(5, 3), _case(7, 4), _case(6, 6), _case(4, 9), _case(1, 2), _case(8, 1)],
     mistakes=[
         not_scaled,
         scaled_by_d,
@@ -278,9 +379,12 @@ one_head = Check(
         masks_the_past,
         weights_alone,
         keys_collected,
+        one_ahead,
+        keys_ask,
+        filled_with_minus_ten,
+        not_normalised,
     ],
     notice="The first row is v's first row: the first token can look at nobody else.",
-    rel_tol=1e-4,
 )
 
 # what the learner predicts, in the lesson's order

@@ -61,6 +61,41 @@ def the_likeliest(logits, targets):
     return -_log_p(logits).max(-1).values.mean().item()
 
 
+def divided_by_V(logits, targets):
+    """Divided by the number of tokens: the mean goes over the places."""
+    return cross_entropy_right(logits, targets) * len(targets) / logits.shape[1]
+
+
+def all_pairs(logits, targets):
+    """`p[:, targets]` picks every target in every row: name each row, `p[torch.arange(N), targets]`."""
+    return -_log_p(logits)[:, targets].mean().item()
+
+
+def zero_left_out(logits, targets):
+    """0 is a token like any other: only -100 would carry no loss."""
+    return cross_entropy_right(logits[targets != 0], targets[targets != 0])
+
+
+def base_ten(logits, targets):
+    """That is the logarithm to base 10: take the natural one."""
+    return cross_entropy_right(logits, targets) / torch.tensor(10.0).log().item()
+
+
+def perplexity(logits, targets):
+    """That is the perplexity: the loss is its logarithm."""
+    return torch.tensor(cross_entropy_right(logits, targets), dtype=torch.float64).exp().item()
+
+
+def softmax_twice(logits, targets):
+    """The softmax is taken twice: the second one gets probabilities for scores."""
+    return cross_entropy_right(logits.softmax(-1), targets)
+
+
+def each_place(logits, targets):
+    """That is the loss of each place: take their mean."""
+    return -_log_p(logits)[torch.arange(len(targets)), targets]
+
+
 def _scores(n, v, seed):
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(n, v, generator=generator)
@@ -69,7 +104,17 @@ def _scores(n, v, seed):
 
 cross_entropy = Check(
     reference=cross_entropy_right,
-    cases=[_scores(4, 7, seed=1), _scores(3, 5, seed=2)],
+    cases=[
+        _scores(4, 7, seed=1),
+        _scores(3, 5, seed=2),
+        (
+            _scores(5, 4, seed=3)[0] - 3,
+            torch.tensor([0, 3, 0, 2, 2]),
+        ),  # negative, and targets twice
+        (_scores(4, 4, seed=4)[0], torch.tensor([3, 0, 1, 1])),  # N = V
+        _scores(1, 6, seed=5),
+        (_scores(7, 3, seed=6)[0].T, torch.tensor([6, 0, 2])),  # not row by row in memory
+    ],
     mistakes=[
         sign_lost,
         summed,
@@ -80,6 +125,13 @@ cross_entropy = Check(
         log_forgotten,
         all_tokens,
         the_likeliest,
+        divided_by_V,
+        all_pairs,
+        zero_left_out,
+        base_ten,
+        perplexity,
+        softmax_twice,
+        each_place,
     ],
     notice="This number, and nothing else, is what training makes smaller.",
 )
@@ -141,6 +193,55 @@ def shifted(input_ids, attention_mask, n_prompt):
     return torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], -100)], dim=1)
 
 
+def until_the_first_end(input_ids, attention_mask, n_prompt):
+    """A text ends where the attention mask ends, not at the first token that could be an end."""
+    labels = torch.full_like(input_ids, -100)
+    for row, start in enumerate(n_prompt.tolist()):
+        ends = (input_ids[row] == 1).nonzero().flatten().tolist() or [input_ids.shape[1]]
+        labels[row, start : ends[0] + 1] = input_ids[row, start : ends[0] + 1]
+    return labels
+
+
+def end_of_the_completion(input_ids, attention_mask, n_prompt):
+    """A completion that was cut off has no end: go by the attention mask, not by the first end
+    behind the prompt."""
+    place = torch.arange(input_ids.shape[1])
+    ends = (input_ids == 1) & (place >= n_prompt[:, None])
+    seen = ends.cumsum(1) - ends.long()  # ends before this place
+    return input_ids.masked_fill((place < n_prompt[:, None]) | (seen > 0), -100)
+
+
+def empty_prompt(input_ids, attention_mask, n_prompt):
+    """A prompt may be empty: with n_prompt 0 the whole text is the completion."""
+    labels = labels_right(input_ids, attention_mask, n_prompt)
+    return labels.masked_fill(n_prompt[:, None] == 0, -100)
+
+
+def place_before_the_first(input_ids, attention_mask, n_prompt):
+    """A prompt may be empty: n_prompt - 1 is then -1, the last place, which keeps its label."""
+    labels = labels_right(input_ids, attention_mask, n_prompt)
+    labels[torch.arange(len(labels)), n_prompt - 1] = -100
+    return labels
+
+
+def end_lost(input_ids, attention_mask, n_prompt):
+    """The last token of the text is masked: it is the end that has to be learnt."""
+    place = torch.arange(input_ids.shape[1])
+    last = place == attention_mask.sum(1, keepdim=True) - 1
+    return labels_right(input_ids, attention_mask, n_prompt).masked_fill(last, -100)
+
+
+def minus_one(input_ids, attention_mask, n_prompt):
+    """What carries no loss is -100, not -1."""
+    labels = labels_right(input_ids, attention_mask, n_prompt)
+    return labels.masked_fill(labels == -100, -1)
+
+
+def floats(input_ids, attention_mask, n_prompt):
+    """Those are floats: a label is the id of a token, a whole number."""
+    return labels_right(input_ids, attention_mask, n_prompt).float()
+
+
 make_labels = Check(
     reference=labels_right,
     cases=[
@@ -154,6 +255,17 @@ make_labels = Check(
             torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 0]]),
             torch.tensor([4, 2, 3]),
         ),
+        (  # ends in the prompt, an empty prompt, a completion that was cut off, an empty completion
+            torch.tensor([[0, 1, 7, 1, 8, 9, 1], [0, 7, 99, 1, 1, 1, 1], [0, 5, 6, 7, 1, 1, 1]]),
+            torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0]]),
+            torch.tensor([4, 0, 2]),
+        ),
+        (
+            torch.tensor([[0, 5, 6, 1, 1], [8, 1, 1, 9, 1]]),
+            torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]),
+            torch.tensor([3, 1]),
+        ),
+        (torch.tensor([[0, 8, 1]]), torch.tensor([[1, 1, 1]]), torch.tensor([0])),
     ],
     mistakes=[
         padding_counts,
@@ -164,6 +276,13 @@ make_labels = Check(
         first_prompt_for_all,
         one_too_many,
         shifted,
+        until_the_first_end,
+        end_of_the_completion,
+        empty_prompt,
+        place_before_the_first,
+        end_lost,
+        minus_one,
+        floats,
     ],
     notice="Without a loss on the real end, a model never learns to stop.",
 )
@@ -212,6 +331,37 @@ def belief_ignored(belief, cost):
     return int(cost.mean(1).argmin())
 
 
+def least_worst(belief, cost):
+    """That is the guess whose worst case costs least: weigh each cost with the belief."""
+    return int(cost.max(1).values.argmin())
+
+
+def at_the_likeliest(belief, cost):
+    """That is best for the most likely price alone: weigh all prices with the belief."""
+    return int(cost[:, belief.argmax()].argmin())
+
+
+def all_costs(belief, cost):
+    """That is what each guess costs: return the index of the smallest."""
+    return cost @ belief
+
+
+def gains_as_costs(belief, cost):
+    """A negative cost is a gain: keep its sign."""
+    return int((cost.abs() @ belief).argmin())
+
+
+def place_in_the_table(belief, cost):
+    """That is a place in the whole table: add up over the prices first."""
+    return int((cost * belief).argmin())
+
+
+def guess_believed_in(belief, cost):
+    """The best guess need not be a price with a probability: look at all guesses."""
+    n = min(len(belief), len(cost))
+    return int((cost @ belief)[:n].masked_fill(belief[:n] == 0, float("inf")).argmin())
+
+
 def _costs(n, too_low, too_high):
     price = torch.arange(n, dtype=torch.float64)
     over = price[:, None] - price[None, :]  # guess - price
@@ -223,6 +373,15 @@ best_guess = Check(
     cases=[
         (torch.tensor([1, 3, 2, 2, 1, 4, 2, 1], dtype=torch.float64) / 16, _costs(8, 1, 5)),
         (torch.tensor([4, 1, 6, 1, 1, 1, 1, 1, 0], dtype=torch.float64) / 16, _costs(9, 4, 1)),
+        (torch.tensor([6, 0, 0, 0, 0, 0, 10], dtype=torch.float64) / 16, _costs(7, 1, 1) ** 2),
+        (torch.tensor([14, 0, 1, 1], dtype=torch.float64) / 16, _costs(4, 1, 1)),
+        (torch.tensor([1, 0, 1, 14], dtype=torch.float64) / 16, _costs(4, 1, 1)),
+        (
+            torch.tensor([4, 4, 8], dtype=torch.float64) / 16,
+            torch.tensor([[0, 0, 6], [3, 3, 3.5], [5, 1, 4]], dtype=torch.float64),
+        ),
+        (torch.tensor([5, 7, 4], dtype=torch.float64) / 16, -_costs(6, 1, 1)[:, :3]),  # gains
+        (torch.tensor([1, 2, 3, 4, 5, 1], dtype=torch.float64) / 16, _costs(6, 2, 1)[:4]),
     ],
     mistakes=[
         dimensions_swapped,
@@ -232,6 +391,12 @@ best_guess = Check(
         the_median,
         the_mean,
         belief_ignored,
+        least_worst,
+        at_the_likeliest,
+        all_costs,
+        gains_as_costs,
+        place_in_the_table,
+        guess_believed_in,
     ],
     notice="Where a guess too high costs five times one too low, you ask for less than the median.",
 )
@@ -297,11 +462,69 @@ def far_from_the_likeliest(belief, label):
     return twin
 
 
+def always_the_first(belief, label):
+    """The first price is not always the farthest: from a low label, the last one is farther."""
+    twin = torch.zeros_like(belief)
+    twin[0], twin[label] = 1 - belief[label], belief[label]
+    return twin
+
+
+def half_to_each_end(belief, label):
+    """Half of the rest is at the nearer end: put all of it where it is farthest off."""
+    twin = torch.zeros_like(belief)
+    twin[0] = twin[-1] = (1 - belief[label]) / 2
+    twin[label] = belief[label]
+    return twin
+
+
+def near_end_lost(belief, label):
+    """It does not add up to 1: what the belief gave to the nearer end is lost."""
+    twin = bad_twin_right(belief, label)
+    near = 0 if 2 * label < len(belief) - 1 else len(belief) - 1
+    far = len(belief) - 1 - near
+    if near != label:
+        twin[far] -= belief[near]
+    return twin
+
+
+def label_zero_forgotten(belief, label):
+    """0 is a label too, but `if label` is False for it: from 0 the last price is the farthest."""
+    twin = torch.zeros_like(belief)
+    twin[-1 if label and 2 * label < len(belief) - 1 else 0] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
+def to_the_mirror_image(belief, label):
+    """The label's mirror image is not the farthest price: the end on that side is."""
+    twin = torch.zeros_like(belief)
+    twin[len(belief) - 1 - label] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
+def farthest_believed_in(belief, label):
+    """A price with probability 0 may be the farthest: the rest may go to any price."""
+    twin = torch.zeros_like(belief)
+    believed = [price for price in range(len(belief)) if belief[price] > 0 and price != label]
+    twin[max(believed, key=lambda price: abs(price - label))] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
 bad_twin = Check(
     reference=bad_twin_right,
     cases=[
         (torch.tensor([0, 1, 2, 3, 5, 3, 2, 0], dtype=torch.float64) / 16, 2),
         (torch.tensor([2, 6, 1, 1, 2, 3, 1, 0], dtype=torch.float64) / 16, 5),
+        (torch.tensor([3, 2, 4, 1, 6], dtype=torch.float64) / 16, 1),
+        (torch.tensor([0, 2, 5, 4, 3, 2], dtype=torch.float64) / 16, 4),
+        (torch.tensor([1, 2, 4, 4, 3, 2], dtype=torch.float64) / 16, 2),
+        (torch.tensor([1, 1, 2, 3, 1, 4, 1, 2, 1], dtype=torch.float64) / 16, 5),
+        (torch.tensor([8, 5, 3, 0], dtype=torch.float64) / 16, 0),
+        (torch.tensor([1, 3, 12], dtype=torch.float64) / 16, 2),
+        (torch.tensor([0.25, 0.75]), 1),
+        (torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0]), 3),  # nothing is left to move
     ],
     mistakes=[
         always_the_last,
@@ -311,6 +534,12 @@ bad_twin = Check(
         turned_round,
         unchanged,
         far_from_the_likeliest,
+        always_the_first,
+        half_to_each_end,
+        near_end_lost,
+        label_zero_forgotten,
+        to_the_mirror_image,
+        farthest_believed_in,
     ],
     notice="Its loss is equal to the last digit, and a shop that trusts it goes broke.",
 )

@@ -70,9 +70,40 @@ def change_subtracted(W, A, B, lora_alpha):
     return W - lora_alpha / len(A) * (B @ A)
 
 
+def smaller_side(W, A, B, lora_alpha):
+    """r is A's number of rows, even where another side is smaller."""
+    return W + lora_alpha / min(*A.shape, len(B)) * (B @ A)
+
+
+def root_of_r(W, A, B, lora_alpha):
+    """Divided by the root of r: the scale is lora_alpha / r."""
+    return W + lora_alpha / math.sqrt(len(A)) * (B @ A)
+
+
+def alpha_cut(W, A, B, lora_alpha):
+    """lora_alpha need not be a whole number: do not cut it."""
+    return W + int(lora_alpha) / len(A) * (B @ A)
+
+
+def scaled_twice(W, A, B, lora_alpha):
+    """The scale comes in twice: scale A, B or their product, once."""
+    return W + (lora_alpha / len(A)) ** 2 * (B @ A)
+
+
+def merged_transposed(W, A, B, lora_alpha):
+    """The merged weight is transposed: it has the shape of W, (out_features, in_features)."""
+    return merged(W, A, B, lora_alpha).T
+
+
 merge = Check(
     reference=merged,
-    cases=[_layer(5, 7, 2, 6.0, seed=1), _layer(6, 3, 4, 2.0, seed=2)],
+    cases=[
+        _layer(5, 7, 2, 6.0, seed=1),
+        _layer(6, 3, 4, 2.0, seed=2),
+        _layer(3, 7, 5, 8, seed=3),
+        _layer(4, 4, 1, 2.5, seed=4),
+        _layer(2, 5, 3, 0.75, seed=5),
+    ],
     mistakes=[
         alpha_alone,
         no_scale,
@@ -84,6 +115,11 @@ merge = Check(
         change_alone,
         w_scaled_too,
         change_subtracted,
+        smaller_side,
+        root_of_r,
+        alpha_cut,
+        scaled_twice,
+        merged_transposed,
     ],
     notice="A merged model is as fast as its base, and no longer needs peft.",
 )
@@ -147,6 +183,26 @@ def mlp_too():
     return counted() + LAYERS * R * 3 * (WIDE + 14336)
 
 
+def k_or_v_missing():
+    """One matrix is missing: keys and values have one each."""
+    return counted() - LAYERS * R * (WIDE + NARROW)
+
+
+def q_or_o_missing():
+    """One matrix is missing: queries and output have one each."""
+    return counted() - LAYERS * R * (WIDE + WIDE)
+
+
+def heads_for_widths():
+    """8 is the number of heads: k and v are 8 times 128 wide."""
+    return LAYERS * R * (2 * (WIDE + WIDE) + 2 * (WIDE + 8))
+
+
+def in_millions():
+    """These are millions: return the number itself."""
+    return counted() / 1e6
+
+
 my_count = Check(
     reference=counted,
     cases=[()],
@@ -161,6 +217,10 @@ my_count = Check(
         only_b,
         frozen_weights,
         mlp_too,
+        k_or_v_missing,
+        q_or_o_missing,
+        heads_for_widths,
+        in_millions,
     ],
     notice="Now see whether peft and a file on disk give the same number.",
     rel_tol=0,
@@ -262,6 +322,24 @@ def four_bytes_each(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r):
     return 4 * adapters(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r)
 
 
+def one_a_for_three(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r):
+    """q, k and v have an A each."""
+    right = adapters(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r)
+    return right - n_layers * r * 2 * hidden_size
+
+
+def heads_in_a_group(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r):
+    """n_kv_heads is the number of key heads, not of the queries that share one."""
+    kv_width = n_heads // n_kv_heads * head_dim
+    return _total(hidden_size, n_heads * head_dim, kv_width, n_layers, r)
+
+
+def biases_too(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r):
+    """An adapter has no bias."""
+    right = adapters(hidden_size, n_heads, n_kv_heads, head_dim, n_layers, r)
+    return right + n_layers * (hidden_size + (n_heads + 2 * n_kv_heads) * head_dim)
+
+
 attention_adapters = Check(
     reference=adapters,
     cases=[
@@ -269,6 +347,8 @@ attention_adapters = Check(
         (1024, 16, 8, 128, 28, 32),  # Qwen3 0.6B: queries wider than the model
         (3072, 16, 16, 256, 28, 8),  # Gemma 7B: as many key and value heads as query heads
         (96, 6, 1, 20, 3, 5),  # one key head for all
+        (4096, 32, 8, 128, 32, 32),  # Llama 3.1 8B: heads that do add up to hidden_size
+        (7, 3, 2, 5, 1, 1),
     ],
     mistakes=[
         kv_as_wide_as_q,
@@ -287,6 +367,9 @@ attention_adapters = Check(
         rank_one,
         frozen_matrices,
         four_bytes_each,
+        one_a_for_three,
+        heads_in_a_group,
+        biases_too,
     ],
     notice="In Qwen3 the queries are wider than the model, so hidden_size alone would not do.",
     rel_tol=0,
@@ -304,6 +387,12 @@ def _header(*tensors, metadata=True):
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
         start = end
     return header
+
+
+def _renamed(header):
+    """`header` with names that look like the metadata's, and one of an adapter's."""
+    names = {"A": "_scale", "B": "metadata_head.weight", "C": "layers.0.lora_A.weight"}
+    return {names.get(name, name): entry for name, entry in header.items()}
 
 
 def _tensors(header):
@@ -373,6 +462,41 @@ def number_without_sides(header):
     return sum(math.prod(entry["shape"]) for entry in _tensors(header) if entry["shape"])
 
 
+def two_sides_at_most(header):
+    """A tensor may have more than two dimensions: multiply all of its shape."""
+    return sum(math.prod(entry["shape"][:2]) for entry in _tensors(header))
+
+
+def matrices_alone(header):
+    """A tensor need not be a matrix: count vectors and numbers too."""
+    return sum(math.prod(e["shape"]) for e in _tensors(header) if len(e["shape"]) == 2)
+
+
+def empty_not_empty(header):
+    """A tensor with a side of 0 holds no numbers."""
+    return sum(math.prod(side for side in e["shape"] if side) for e in _tensors(header))
+
+
+def same_shape_once(header):
+    """Two tensors of the same shape are two: count both."""
+    return sum(math.prod(shape) for shape in {tuple(e["shape"]) for e in _tensors(header)})
+
+
+def names_like_metadata(header):
+    """Only the entry "__metadata__" is no tensor: compare the whole name."""
+    return sum(math.prod(e["shape"]) for name, e in header.items() if "metadata" not in name)
+
+
+def names_with_underscore(header):
+    """Only the entry "__metadata__" is no tensor: compare the whole name."""
+    return sum(math.prod(e["shape"]) for name, e in header.items() if not name.startswith("_"))
+
+
+def lora_alone(header):
+    """Every tensor of the file counts, whatever its name."""
+    return sum(math.prod(e["shape"]) for name, e in header.items() if "lora" in name)
+
+
 header_parameters = Check(
     reference=from_shapes,
     cases=[
@@ -380,6 +504,10 @@ header_parameters = Check(
         (_header(["BF16", 3, 4], ["BF16", 6, 3], ["BF16"], ["BF16", 1]),),
         (_header(["F32", 4, 3], ["BF16", 9, 3]),),
         (_header(["F32", 2, 3], ["F32", 5, 2], metadata=False),),
+        (_header(["F32", 2, 3, 4], ["BF16", 5], ["F32", 2, 0, 3]),),
+        (_header(["BF16", 3, 2], ["BF16", 4, 3], ["BF16", 3, 2], metadata=False),),
+        (dict(reversed(_header(["F32", 4, 2], ["BF16", 3, 5]).items())),),  # metadata last
+        (_renamed(_header(["F32", 2, 3], ["F32", 4, 2], ["BF16", 3])),),
     ],
     mistakes=[
         bytes_not_weights,
@@ -393,6 +521,13 @@ header_parameters = Check(
         last_tensor,
         first_tensor,
         number_without_sides,
+        two_sides_at_most,
+        matrices_alone,
+        empty_not_empty,
+        same_shape_once,
+        names_like_metadata,
+        names_with_underscore,
+        lora_alone,
     ],
     notice="It counts any adapter from the Hub without loading a single weight.",
     rel_tol=0,

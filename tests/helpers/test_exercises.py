@@ -1,15 +1,19 @@
 """The check behind every exercise: what it accepts, what it refuses, and the sentence it prints."""
 
 import functools
+import math
 import sys
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
-from helpers.exercises import Check, Verdict, compare, same
+from helpers.exercises import Check, Verdict, compare, same, sentence
 
 
 def double(x):
+    """That is twice as much."""
     return 2 * x
 
 
@@ -102,8 +106,11 @@ class Unshowable:
         (lambda x: float("nan"), "gave nan, wanted 6"),
         (lambda x: "6" * 1000, "…, wanted 6"),
         (lambda x: double, "wanted 6"),
+        (lambda x: 10**400, "wanted 6"),
+        (lambda x: 10**5000, "a int, wanted 6"),
+        (lambda x: 1j, "gave 1j, wanted 6"),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_any_answer_gets_a_verdict_and_no_traceback(answer, says):
     said = verdict(answer)
@@ -152,6 +159,64 @@ def test_the_learners_function_cannot_change_the_case():
     assert case.tolist() == [1.0, 2.0]
 
 
+def in_place(x):
+    x += 1
+    return x
+
+
+def test_an_answer_that_changes_its_argument_is_told_so_right_or_wrong():
+    cases = [([torch.ones(2)],), ([torch.zeros(2)],)]
+    said = verdict(lambda x: [in_place(x[0])], lambda x: [x[0] + 1], cases)
+    told = "It changes its argument `x` in place: work on a copy"
+    assert repr(said) == f"✓ right, on 2 cases. {told}"
+    said = verdict(in_place, cases=[(torch.ones(2),), (torch.zeros(2),)])
+    assert said.state == "wrong" and f"\n  {told}." in said.reason
+    assert told not in repr(verdict(lambda x: x[0] + 1, lambda x: x[0] + 1, cases))
+    said = verdict(lambda d: d.pop("a"), lambda d: d["a"], [({"a": 1},)])
+    assert said.state == "right" and "`d` in place" in said.reason
+
+
+def signless(x):
+    """The sign is lost."""
+    return abs(x)
+
+
+def turned(x):
+    """The sign is turned round."""
+    return -x
+
+
+def test_of_two_mistakes_that_give_the_same_the_one_that_explains_more_cases_is_named():
+    cases = [(-2,), (3,), (5,)]
+    for mistake in (signless, turned):
+        said = verdict(mistake, lambda x: x, cases, [turned, signless])
+        assert said.reason.endswith(sentence(mistake))
+
+
+def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
+    said = verdict(lambda x: x**2, lambda x: x, [(2,), (3,), (5,), (7,)], [double])
+    assert said.reason == "<lambda>(2) gave 4, wanted 2\n  off by a factor of 2"
+
+
+def test_a_call_with_many_numbers_shows_shapes():
+    case = tuple(torch.rand(3, 4) for _ in range(4))
+    said = verdict(lambda a, b, c, d: 1, lambda a, b, c, d: 2, [case]).reason
+    assert "((3, 4) …, (3, 4) …, (3, 4) …, (3, 4) …) gave 1" in said
+
+
+def test_a_difference_that_cannot_be_seen_is_said():
+    big = torch.zeros(4, 5)
+    one_off = big.clone()
+    one_off[2, 3] = 1
+    assert "at [2, 3] it is 1, wanted 0" in verdict(lambda x: one_off, lambda x: big).reason
+    assert "off by 1" in verdict(lambda x: 27_262_977, lambda x: 27_262_976).reason
+    assert "3 values, wanted 2" in verdict(lambda x: (1, 2, 3), lambda x: (1, 2)).reason
+    assert "2 values are wanted" in verdict(lambda x: 1, lambda x: (1, 2)).reason
+    said = verdict(lambda x: (big, big.T), lambda x: (big, big)).reason
+    assert "in [1], the shape is (5, 4), wanted (4, 5)" in said
+    assert "one tensor, wanted 2" in verdict(lambda x: big, lambda x: (big, big)).reason
+
+
 @pytest.mark.parametrize(
     ("got", "wanted"),
     [
@@ -163,6 +228,23 @@ def test_the_learners_function_cannot_change_the_case():
         ([1, 2], [1, 2, 3]),
         ("12", 12),
         (None, 0),
+        (1_000_000_001, 1_000_000_000),  # a count is exact
+        (1_000_000_000.5, 1_000_000_000),
+        (torch.tensor([1_000_000_001]), torch.tensor([1_000_000_000])),
+        (torch.tensor([1, 0]), torch.tensor([True, False])),
+        ([1, 0], torch.tensor([True, False])),
+        (torch.tensor([True, False]), torch.tensor([1, 0])),
+        (torch.tensor([1.0, 0.0]), torch.tensor([1, 0])),
+        ([1.0, 0.0], torch.tensor([1, 0])),
+        (torch.tensor([1, 0]), torch.tensor([1, 0], dtype=torch.int8)),  # int8 was asked for
+        (torch.tensor([2.0, -math.inf]), torch.tensor([1.0, -math.inf])),
+        ([[1.0], [2.0, 3.0]], torch.ones(2, 2)),
+        ([1.0, None], torch.ones(2)),
+        (torch.tensor([1, 2]), [1, 2]),  # a list was asked for
+        (torch.tensor([1, 2, 3]), (1, 2)),
+        ({1, 2}, (1, 2)),
+        (torch.nn.Parameter(torch.ones(2).double()), torch.ones(2)),
+        (torch.ones(1), 1.0),
     ],
 )
 def test_what_is_not_the_same(got, wanted):
@@ -176,6 +258,24 @@ def test_what_is_not_the_same(got, wanted):
         (torch.tensor(3.0), 3.0),
         ((2, 3), [2, 3]),
         (12, 12.0),
+        (12.0, 12),
+        (np.int64(12), 12),
+        (np.float32(0.1), 0.1),
+        (np.bool_(True), True),
+        (Fraction(1, 3), 1 / 3),
+        (np.array([0.25, -3]), (0.25, -3)),
+        (torch.tensor([0.25, -3]), (0.25, -3)),
+        ([torch.tensor(0.25), np.float64(-3)], (0.25, -3)),
+        ((np.ones((2, 2)), torch.zeros(1)), (torch.ones(2, 2), torch.zeros(1))),
+        ([[1, 2], (3, 4)], torch.tensor([[1.0, 2.0], [3.0, 4.0]])),
+        ([torch.ones(2), torch.ones(2)], torch.ones(2, 2)),
+        (np.array([0.5, 1.0]), torch.tensor([0.5, 1.0])),  # float64 stands for float32 there
+        (np.array([True, False]), torch.tensor([True, False])),
+        (torch.tensor([1, 2], dtype=torch.int32), torch.tensor([1, 2])),
+        (torch.arange(6).reshape(2, 3).T, torch.tensor([[0, 3], [1, 4], [2, 5]])),
+        (torch.zeros(0, 3), torch.zeros(0, 3)),
+        (torch.tensor([1.0, -math.inf]), torch.tensor([1.0, -math.inf])),
+        (torch.ones(2, requires_grad=True), torch.ones(2)),
     ],
 )
 def test_what_is_the_same(got, wanted):

@@ -1,0 +1,353 @@
+"""Answers to the exercises of lesson 3 that do not copy the mistakes in its checks.py.
+
+WRONG: each is wrong on an input that the task allows, and INPUTS holds one on which it shows.
+RIGHT: each is right, written another way; the first one is what the others are compared with.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+# ---- my_count: the parameters of Llama 3.2 1B
+
+TABLE, KV = 128_256 * 2048, 512
+BLOCK = 2 * 2048 * 2048 + 2 * 2048 * KV + 3 * 2048 * 8192 + 2 * 2048
+COUNT = TABLE + 16 * BLOCK + 2048
+
+WRONG_COUNTS = [
+    1_000_000_000,  # the name on the label
+    COUNT + 1,
+    COUNT - 1,
+    1.2358e9,  # rounded, and it was to be exact
+    TABLE + BLOCK + 2048,  # one layer
+    TABLE + 16 * (BLOCK - 2048) + 2048,  # one norm a block
+    TABLE + 16 * BLOCK + 16 * 2048,  # the last norm in each layer
+    TABLE + 16 * (BLOCK - 2048 * 2048) + 2048,  # no output matrix
+    TABLE + 16 * (BLOCK - 2048 * KV) + 2048,  # k or v missing
+    TABLE + 16 * (BLOCK + 2 * 2048 + 2 * KV) + 2048,  # a bias for q, k, v and output
+    TABLE + 16 * (BLOCK + 4096 * 2048) + 2048,  # a table of 4096 places in each layer
+    TABLE + 16 * BLOCK,  # no last norm: 2048 of a billion
+    2 * COUNT,  # bytes in bf16
+    COUNT / 1e6,  # millions
+    TABLE + 16 * (BLOCK - 2048 * 8192) + 2048 + 1,
+]
+RIGHT_COUNTS = [COUNT, float(COUNT), np.int64(COUNT), torch.tensor(COUNT), lambda: COUNT]
+
+# ---- my_reasons: how many the book counts twice, how many its layers lack
+
+HEAD, BIASES = 50257 * 768, 12 * 3 * 768
+WRONG_REASONS = [
+    (HEAD, -BIASES),  # the second one with a minus
+    (HEAD, 12 * 2 * 768),  # k and v alone
+    (HEAD, 12 * 4 * 768),  # the output's bias too
+    (HEAD + 1, BIASES),
+    (HEAD, BIASES + 1),
+    (50257 * 769, BIASES),  # the head with a bias
+    (HEAD + 1024 * 768, BIASES),  # both tables
+    (2 * HEAD, BIASES),  # both times it is counted
+    (HEAD, 12 * (3 * 768 + 3072)),  # the MLP's bias too
+    (HEAD, 24 * 768 * 2),  # the norms' shifts
+    (HEAD, BIASES, HEAD - BIASES),  # and their difference
+    (HEAD / 1e6, BIASES / 1e3),  # in millions and thousands
+    HEAD - BIASES,  # one number
+]
+RIGHT_REASONS = [
+    (HEAD, BIASES),
+    [HEAD, BIASES],
+    np.array([HEAD, BIASES]),
+    torch.tensor([HEAD, BIASES]),
+    (float(HEAD), np.int64(BIASES)),
+]
+
+# ---- window_mask(T, window)
+
+
+def mask_right(T, window):
+    rows = [[0 <= row - column < window for column in range(T)] for row in range(T)]
+    return torch.tensor(rows, dtype=torch.bool).reshape(T, T)
+
+
+def mask_lists(T, window):
+    return [[row - window < column <= row for column in range(T)] for row in range(T)]
+
+
+def mask_numpy(T, window):
+    ones = np.ones((T, T), dtype=bool)
+    return np.tril(ones) & ~np.tril(ones, -window)
+
+
+def mask_filled(T, window):
+    mask = torch.zeros(T, T, dtype=torch.bool)
+    for row in range(T):
+        mask[row, max(0, row - window + 1) : row + 1] = True
+    return mask
+
+
+def mask_minus(T, window):
+    ones = torch.ones(T, T)
+    return (ones.tril() - ones.tril(-window)).bool()
+
+
+def slice_from_below_zero(T, window):
+    """A slice that begins below 0 begins at the end."""
+    mask = torch.zeros(T, T, dtype=torch.bool)
+    for row in range(T):
+        mask[row, row - window + 1 : row + 1] = True
+    return mask
+
+
+def first_row_empty(T, window):
+    """The first rows, where the window does not fit, stay empty."""
+    mask = mask_right(T, window)
+    mask[: window - 1] = False
+    return mask
+
+
+def two_at_least(T, window):
+    """A window of 1 is taken for 2."""
+    return mask_right(T, max(2, window))
+
+
+def a_window_no_longer_than_half(T, window):
+    """The window is cut at half the text."""
+    return mask_right(T, min(window, max(1, T // 2)))
+
+
+def never_the_whole_past(T, window):
+    """The window is cut below T."""
+    return mask_right(T, min(window, max(1, T - 1)))
+
+
+def blocks(T, window):
+    """Each block of `window` tokens looks at itself alone."""
+    place = torch.arange(T) // window
+    return (place[:, None] == place) & torch.ones(T, T, dtype=torch.bool).tril()
+
+
+def three_places(T, window):
+    """The window is always 3."""
+    return mask_right(T, 3)
+
+
+def only_the_edge(T, window):
+    """Only the last place of the window is True."""
+    distance = torch.arange(T)[:, None] - torch.arange(T)
+    return distance == window - 1
+
+
+def half_on_each_side(T, window):
+    """The window lies around the token."""
+    distance = (torch.arange(T)[:, None] - torch.arange(T)).abs()
+    return distance <= window // 2
+
+
+def a_window_square(T, window):
+    """The mask has the window's size."""
+    return torch.ones(window, window, dtype=torch.bool).tril()
+
+
+def added_to_the_scores(T, window):
+    """0 and -inf, to be added to the scores."""
+    return torch.zeros(T, T).masked_fill(~mask_right(T, window), -math.inf)
+
+
+def first_places_kept(T, window):
+    """The first token stays in sight of all."""
+    mask = mask_right(T, window)
+    mask[:, 0] = True
+    return mask
+
+
+def last_row(T, window):
+    """Only the row of the last token."""
+    return mask_right(T, window)[-1]
+
+
+def int_mask(T, window):
+    """Ones and zeros, whose ~ is -2 and -1."""
+    return torch.ones(T, T, dtype=torch.int64).tril().triu(1 - window)
+
+
+# ---- one_head(q, k, v)
+
+
+def head_right(q, k, v):
+    rows = []
+    for t in range(len(q)):
+        scores = torch.stack([q[t] @ k[s] for s in range(t + 1)]) / math.sqrt(q.shape[1])
+        weights = torch.exp(scores - scores.max())
+        rows.append((weights / weights.sum()) @ v[: t + 1])
+    return torch.stack(rows)
+
+
+def head_added_mask(q, k, v):
+    T, d = q.shape
+    mask = torch.full((T, T), -math.inf).triu(1)
+    return torch.softmax(q @ k.mT * d**-0.5 + mask, dim=1) @ v
+
+
+def head_einsum(q, k, v):
+    scores = torch.einsum("td,sd->ts", q, k) / q.size(1) ** 0.5
+    weights = scores.exp().tril()
+    return torch.einsum("ts,sd->td", weights / weights.sum(1, keepdim=True), v)
+
+
+def head_library(q, k, v):
+    return torch.nn.functional.scaled_dot_product_attention(
+        q[None], k[None], v[None], is_causal=True
+    )[0]
+
+
+def head_numpy(q, k, v):
+    q, k, v = (t.numpy().astype(float) for t in (q, k, v))
+    scores = np.where(np.tri(len(q)) > 0, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True) @ v
+
+
+def _weights(q, k, fill=-math.inf, diagonal=0):
+    kept = torch.ones(len(q), len(q), dtype=torch.bool).tril(diagonal)
+    return (q @ k.T / q.shape[1] ** 0.5).masked_fill(~kept, fill).softmax(-1)
+
+
+def a_small_fill(q, k, v):
+    """A score of -10 is not forbidden either."""
+    return _weights(q, k, fill=-10.0) @ v
+
+
+def a_fill_of_minus_one(q, k, v):
+    """A score of -1 is a usual score."""
+    return _weights(q, k, fill=-1.0) @ v
+
+
+def one_ahead(q, k, v):
+    """Each token sees the next one."""
+    return _weights(q, k, diagonal=1) @ v
+
+
+def not_itself(q, k, v):
+    """A token does not see itself, and the first one sees nobody."""
+    return _weights(q, k, diagonal=-1) @ v
+
+
+def first_row_repaired(q, k, v):
+    """A token does not see itself; the first row is v's."""
+    out = _weights(q, k, diagonal=-1) @ v
+    out[0] = v[0]
+    return out
+
+
+def keys_ask(q, k, v):
+    """Queries and keys have changed places."""
+    return _weights(k, q) @ v
+
+
+def no_softmax(q, k, v):
+    """The scores are divided by their sum."""
+    scores = (q @ k.T / q.shape[1] ** 0.5).tril()
+    return scores / scores.sum(-1, keepdim=True) @ v
+
+
+def scaled_twice(q, k, v):
+    """q and k are both divided by the root of d."""
+    return _weights(q / q.shape[1] ** 0.5, k) @ v
+
+
+def scaled_after_softmax(q, k, v):
+    """The weights are scaled and not the scores."""
+    kept = torch.ones(len(q), len(q), dtype=torch.bool).tril()
+    return (q @ k.T).masked_fill(~kept, -math.inf).softmax(-1) / q.shape[1] ** 0.5 @ v
+
+
+def always_a_scale_of_two(q, k, v):
+    """The root of d is taken for 2."""
+    kept = torch.ones(len(q), len(q), dtype=torch.bool).tril()
+    return (q @ k.T / 2).masked_fill(~kept, -math.inf).softmax(-1) @ v
+
+
+def a_window(q, k, v):
+    """A token sees three places only."""
+    kept = torch.ones(len(q), len(q), dtype=torch.bool).tril().triu(-2)
+    return (q @ k.T / q.shape[1] ** 0.5).masked_fill(~kept, -math.inf).softmax(-1) @ v
+
+
+def the_likeliest_alone(q, k, v):
+    """Only the value of the best key is collected."""
+    return v[_weights(q, k).argmax(-1)]
+
+
+def a_running_mean(q, k, v):
+    """All that came before counts the same."""
+    return v.cumsum(0) / torch.arange(1, len(v) + 1)[:, None]
+
+
+def last_token(q, k, v):
+    """Only the last token's row."""
+    return (_weights(q, k) @ v)[-1:]
+
+
+def added_to_the_input(q, k, v):
+    """The value itself is added, as around a block."""
+    return v + _weights(q, k) @ v
+
+
+def values_normalised(q, k, v):
+    """The weights of a column add up to 1 as well."""
+    weights = _weights(q, k)
+    return weights / weights.sum(0, keepdim=True) @ v
+
+
+def _head(T, d, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(T, d, generator=generator) for _ in range(3))
+
+
+WRONG = {
+    "my_count": WRONG_COUNTS,
+    "my_reasons": WRONG_REASONS,
+    "window_mask": [
+        slice_from_below_zero,
+        first_row_empty,
+        two_at_least,
+        a_window_no_longer_than_half,
+        never_the_whole_past,
+        blocks,
+        three_places,
+        only_the_edge,
+        half_on_each_side,
+        a_window_square,
+        added_to_the_scores,
+        first_places_kept,
+        last_row,
+        int_mask,
+    ],
+    "one_head": [
+        a_small_fill,
+        a_fill_of_minus_one,
+        one_ahead,
+        not_itself,
+        first_row_repaired,
+        keys_ask,
+        no_softmax,
+        scaled_twice,
+        scaled_after_softmax,
+        always_a_scale_of_two,
+        a_window,
+        the_likeliest_alone,
+        a_running_mean,
+        last_token,
+        added_to_the_input,
+        values_normalised,
+    ],
+}
+RIGHT = {
+    "my_count": RIGHT_COUNTS,
+    "my_reasons": RIGHT_REASONS,
+    "window_mask": [mask_right, mask_lists, mask_numpy, mask_filled, mask_minus],
+    "one_head": [head_right, head_added_mask, head_einsum, head_library, head_numpy],
+}
+INPUTS = {
+    "window_mask": [(5, 1), (3, 3), (4, 9), (7, 4), (1, 1)],
+    "one_head": [_head(6, 3, seed=1), _head(4, 4, seed=2), _head(5, 9, seed=3)],
+}
