@@ -206,7 +206,6 @@ def imports_of(path):
 # and no other lesson's.
 ORDER = """questions progress environment profiles catalogue base_model market hub colab shapes counting memory
 pricing scoring tuning runs comparing exercises plots widgets game quiz""".split()
-tuning runs exercises plots widgets game quiz""".split()
 
 
 def test_arrows_point_one_way():

@@ -178,7 +178,7 @@ def attention(scores, weights, words):
     T = len(words)
     scores, weights = np.asarray(scores), np.asarray(weights)
     finite = np.where(np.isfinite(scores), scores, np.nan)
-    figure, panels = plt.subplots(2, 1, figsize=(4.6, 7.6))
+    figure, panels = plt.subplots(2, 1, figsize=(4.4, 7.2))
     reach = np.nanmax(np.abs(finite))
     for ax, values, limit in ((panels[0], finite, reach), (panels[1], weights, 1.0)):
         ax.set_facecolor(MUTED)

@@ -163,7 +163,7 @@ class IntervalCheck(ListCheck):
         verdict = super()._judge(answer)
         if verdict.state != "right":
             return verdict
-        values = self.cases[0][0]
+        values, name = self.cases[0][0], getattr(answer, "__name__", "your function")
 
         def ends(n_draws, seed):
             return tuple(map(float, answer(values.copy(), n_draws, seed)))
@@ -171,13 +171,21 @@ class IntervalCheck(ListCheck):
         try:
             once, again, more, other = ends(50, 1), ends(50, 1), ends(60, 1), ends(50, 2)
         except Exception as error:  # whatever the learner's code raises
-            return Verdict("wrong", f"with n_draws=50 it raised {type(error).__name__}: {error}")
+            return Verdict("wrong", f"{name} with 50 draws raised {type(error).__name__}: {error}")
         if once != again:
-            return Verdict("wrong", f"two calls, two intervals\n  {sentence(seed_not_used)}")
+            return Verdict(
+                "wrong",
+                f"{name} gave two intervals in two equal calls\n  {sentence(seed_not_used)}",
+            )
         if once == other:
-            return Verdict("wrong", f"two seeds, one interval\n  {sentence(seed_not_used)}")
+            return Verdict(
+                "wrong", f"{name} gave one interval for two seeds\n  {sentence(seed_not_used)}"
+            )
         if once == more:
-            return Verdict("wrong", f"50 draws and 60 agree\n  {sentence(draws_not_counted)}")
+            return Verdict(
+                "wrong",
+                f"{name} gave one interval for 50 and for 60 draws\n  {sentence(draws_not_counted)}",
+            )
         return verdict
 
 
