@@ -380,7 +380,7 @@ def test_elsewhere_the_first_cell_does_nothing(tmp_path):
     (tmp_path / "cell.py").write_text(f"before = set(dir())\n{source}", encoding="utf-8")
     env = {k: v for k, v in os.environ.items() if k != "COLAB_RELEASE_TAG"}
     done = subprocess.run([sys.executable, "cell.py"], cwd=tmp_path, capture_output=True, env=env)
-    names = b"['COURSE', 'REF', 'before', 'os']"
+    names = b"['COURSE', 'REF', 'before', 'keep_in_drive', 'os']"
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, names, b"")
     assert [p.name for p in tmp_path.iterdir()] == ["cell.py"]
 
@@ -437,8 +437,8 @@ def test_a_second_run_fetches_nothing_and_another_branch_gets_a_folder_of_its_ow
 def test_it_passes_on_whether_to_keep_files_in_drive(ticked, small, tmp_path):
     repository = tmp_path / "repository"
     shutil.copytree(small, repository)
+    git("checkout", "-q", "-b", "asks", "main", cwd=repository)
     (repository / "helpers" / "colab.py").write_text("print(in_drive)\n", encoding="utf-8")
-    git("checkout", "-q", "-b", "asks", cwd=repository)
     git("commit", "-qam", "asks", cwd=repository)
     cell = first_cell.source(REPO, "asks")
     ticked_cell = cell.replace("keep_in_drive = False", f"keep_in_drive = {ticked}")
