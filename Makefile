@@ -45,7 +45,7 @@ lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
 test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest: with those versions)
 	@$(PYTEST) -m "not gpu" $(TESTS)
 
-quick: $(READY) ## run all tests except those that run lessons (about a minute)
+quick: $(READY) ## run all tests except those that run lessons (some minutes)
 	@$(PYTEST) -m "not gpu and not lesson" $(TESTS)
 
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
