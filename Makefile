@@ -12,10 +12,11 @@ READY := $(VENV)/ready
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
-# One thread for each of two workers: threads of both would wait in turns. Colab's lessons run one
-# after the other, as the first one installs what the others need.
+# Two workers with one thread each: threads of both would wait in turns. Colab's lessons run one after
+# the other, as the first one installs what the others need.
+WORKERS := $(if $(filter colab,$(STACK)),-n 0,-n 2 --dist loadgroup --no-loadscope-reorder)
 THREADS := $(if $(filter colab,$(STACK)),2,1)
-PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest $(WORKERS)
 TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
 ifneq ($(words $(filter $(STACKS),$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
