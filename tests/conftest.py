@@ -21,20 +21,25 @@ def pytest_unconfigure():
     shutil.rmtree(os.environ["COURSE_BUILD"], ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """What runs lessons first, so that no core waits for a long test at the end.
+def pytest_itemcollected(item):
+    """The tests of a file share what it has set up, so one worker takes them all, but for lessons.
 
-    The tests of a file share what it has set up, so one worker takes them all; only test_run.py's
-    runs are apart. The last lessons are the longest.
+    Here and not below, because xdist reads the groups before it.
     """
-    lessons = [item for item in items if item.get_closest_marker("lesson")]
-    runs = [item for item in lessons if item.path.name == "test_run.py"]
-    for item in items:
-        group = item.nodeid if item in runs else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-    rest = [item for item in items if item not in lessons]
-    items[:] = [*reversed(runs), *(item for item in lessons if item not in runs), *rest]
+    group = item.nodeid if _runs_a_lesson(item) else item.path.name
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_modifyitems(items):
+    """Lessons first, the last ones of all, which are the longest: no core waits for them at the end."""
+    runs = [item for item in items if _runs_a_lesson(item)]
+    others = [item for item in items if not _runs_a_lesson(item)]
+    others.sort(key=lambda item: item.get_closest_marker("lesson") is None)
+    items[:] = [*reversed(runs), *others]
+
+
+def _runs_a_lesson(item):
+    return item.path.name == "test_run.py" and item.get_closest_marker("lesson")
 
 
 def pytest_runtest_logreport(report):
