@@ -295,12 +295,6 @@ def test_what_the_readme_says_of_the_lectures_was_printed_by_the_lesson_that_it_
     for measured, name, section in rows:
         cells = runner.read(ROOT / "notebooks" / name).cells
         assert any(f"## {section}\n" in cell.source for cell in cells), section
-        said = "\n".join(_said_by(cell) for cell in cells if cell.cell_type == "code")
+        said = "\n".join(runner.all_text_of(c) for c in cells if c.cell_type == "code")
         for number in re.findall(r"`(.+?)`", measured):
             assert re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", said), (name, number)
-
-
-def _said_by(cell):
-    """What a cell shows, as text."""
-    shown = [output["data"].get("text/plain", "") for output in cell.outputs if "data" in output]
-    return "\n".join([runner.text_of(cell), *shown])
