@@ -12,12 +12,13 @@ READY := $(VENV)/ready
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
-# Two workers with one thread each: threads of both would wait in turns. Colab's lessons run one after
-# the other, as the first one installs what the others need.
-WORKERS := $(if $(filter colab,$(STACK)),-n 0,-n 2 --dist loadgroup --no-loadscope-reorder)
-THREADS := $(if $(filter colab,$(STACK)),2,1)
-PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest $(WORKERS)
+# Two workers with one thread each: threads of both would wait in turns. Lessons are given out one by
+# one; other tests of a file stay together, as they share what it sets up. Colab's lessons run in one
+# process: the first one installs what the others need.
 TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
+ONE_BY_ONE := $(if $(filter colab,$(STACK)),,-n 2 --dist load --maxschedchunk 1)
+PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(if $(filter colab,$(STACK)),2,1) $(BIN)/python -m pytest
+QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not lesson" $(TESTS)
 ifneq ($(words $(filter $(STACKS),$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
 endif
@@ -44,10 +45,11 @@ lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
 	@cd notebooks && ../$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb
 
 test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest: with those versions)
-	@$(PYTEST) -m "not gpu" $(TESTS)
+	@$(PYTEST) $(ONE_BY_ONE) -m lesson $(TESTS); lessons=$$?; $(QUICK); quick=$$?; \
+	for code in $$lessons $$quick; do case $$code in 0|5) ;; *) exit 1;; esac; done # 5: none of the kind
 
 quick: $(READY) ## run all tests except those that run lessons (some minutes)
-	@$(PYTEST) -m "not gpu and not lesson" $(TESTS)
+	@$(QUICK)
 
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu

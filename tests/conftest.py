@@ -8,8 +8,6 @@ import os
 import shutil
 import tempfile
 
-import pytest
-
 
 def pytest_configure(config):
     if config.option.markexpr != "gpu":
@@ -21,25 +19,10 @@ def pytest_unconfigure():
     shutil.rmtree(os.environ["COURSE_BUILD"], ignore_errors=True)
 
 
-def pytest_itemcollected(item):
-    """The tests of a file share what it has set up, so one worker takes them all, but for lessons.
-
-    Here and not below, because xdist reads the groups before it.
-    """
-    group = item.nodeid if _runs_a_lesson(item) else item.path.name
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_collection_modifyitems(items):
-    """Lessons first, the last ones of all, which are the longest: no core waits for them at the end."""
-    runs = [item for item in items if _runs_a_lesson(item)]
-    others = [item for item in items if not _runs_a_lesson(item)]
-    others.sort(key=lambda item: item.get_closest_marker("lesson") is None)
-    items[:] = [*reversed(runs), *others]
-
-
-def _runs_a_lesson(item):
-    return item.path.name == "test_run.py" and item.get_closest_marker("lesson")
+    """The last lessons first: they are the longest, and no core should wait for one at the end."""
+    lessons = [item for item in items if item.get_closest_marker("lesson")]
+    items[:] = [*reversed(lessons), *(item for item in items if item not in lessons)]
 
 
 def pytest_runtest_logreport(report):
