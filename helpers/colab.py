@@ -93,7 +93,7 @@ def keep_in_drive(mounted: Path = DRIVE) -> None:
     try:
         drive.mount(str(mounted))
         folder.mkdir(exist_ok=True)
-    except Exception as error:  # of Colab's own kinds, which are not documented
+    except Exception as error:  # drive.mount does not document its errors
         print(
             f"Google Drive could not be opened ({error}). The lesson runs without it: what you "
             "solve and train is kept until this session ends."

@@ -102,7 +102,7 @@ class Progress:
 class LastPage:
     """The course on one page, once all exercises are solved: each question, and its short answer.
 
-    Before that its repr says which exercises are left.
+    Before that its repr says how many are left.
     """
 
     def __init__(self):

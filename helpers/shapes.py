@@ -13,31 +13,24 @@ KINDS = ("ImageTextToText", "Seq2SeqLM", "SpeechSeq2Seq", "CausalLM", "MaskedLM"
 
 def llama_3_1_8b():
     """The config of Llama 3.1 8B, as lesson 6 writes it out: 8,030,261,248 parameters."""
-    from transformers import LlamaConfig
-
-    return LlamaConfig(
-        vocab_size=128256,
-        hidden_size=4096,
-        intermediate_size=14336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        tie_word_embeddings=False,
-    )
+    return _llama_3_1(4096, 14336, num_hidden_layers=32, num_attention_heads=32)
 
 
 def llama_3_1_70b():
     """The config of Llama 3.1 70B: 70,553,706,496 parameters."""
+    return _llama_3_1(8192, 28672, num_hidden_layers=80, num_attention_heads=64)
+
+
+def _llama_3_1(hidden_size, intermediate_size, **layers):
     from transformers import LlamaConfig
 
     return LlamaConfig(
         vocab_size=128256,
-        hidden_size=8192,
-        intermediate_size=28672,
-        num_hidden_layers=80,
-        num_attention_heads=64,
+        hidden_size=hidden_size,
+        intermediate_size=intermediate_size,
         num_key_value_heads=8,
         tie_word_embeddings=False,
+        **layers,
     )
 
 

@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from helpers.exercises import Check, Prediction, Verdict, same, sentence
+from helpers.comparing import same
+from helpers.exercises import Check, Prediction, Verdict, sentence
 from helpers.lesson_01 import riddle
 from helpers.lesson_01.riddle import broken_picture  # noqa: F401  (the lesson shows it)
 

@@ -1,31 +1,11 @@
 """Checks of lesson 9: RMSLE, a bootstrap, is a difference real, a riddle about averages."""
 
-import copy
 import functools
 import math
 
 import numpy as np
 
 from helpers.exercises import Check, Prediction, Verdict, sentence
-
-
-class ListCheck(Check):
-    """A `Check` whose right answer is a list or tuple, and which takes a NumPy array as well."""
-
-    def _judge(self, answer) -> Verdict:
-        verdict = super()._judge(answer)
-        if verdict.state != "wrong" or not callable(answer):
-            return verdict
-
-        @functools.wraps(answer)
-        def as_list(*case):
-            return self._as_list(answer(*copy.deepcopy(case)), *case)
-
-        return super()._judge(as_list)
-
-    def _as_list(self, got, *case):
-        return got.tolist() if hasattr(got, "tolist") else got
-
 
 # ---- rmsle(guesses, prices): (N,), (N,) → the root of the mean squared logarithmic error
 
@@ -156,8 +136,8 @@ def draws_not_counted(values, n_draws, seed):
     return _ends(_means(values, 4000, seed), 2.5, 97.5)
 
 
-class IntervalCheck(ListCheck):
-    """A `ListCheck` of random ends: near the reference, and led by `n_draws` and `seed`."""
+class IntervalCheck(Check):
+    """A `Check` of random ends: near the reference, and led by `n_draws` and `seed`."""
 
     def _judge(self, answer) -> Verdict:
         verdict = super()._judge(answer)
@@ -374,10 +354,22 @@ def all_of_a_size(errors):
             return mine.tolist()
 
 
-class SlyCheck(ListCheck):
-    """A `ListCheck` that takes any answer to the riddle: there may be several."""
+class SlyCheck(Check):
+    """A `Check` that takes any answer to the riddle, an array too: there may be several."""
 
-    def _as_list(self, got, errors):
+    def _judge(self, answer) -> Verdict:
+        if not callable(answer):
+            return super()._judge(answer)
+
+        @functools.wraps(answer)
+        def as_the_reference(errors):
+            before = errors.copy()
+            return self._as_the_reference(answer(errors), before)
+
+        return super()._judge(as_the_reference)
+
+    def _as_the_reference(self, got, errors):
+        """The reference's answer if `got` is as good, else `got`, an array as a list."""
         try:
             mine, wanted = np.asarray(got, dtype=float), self.reference(errors)
         except (TypeError, ValueError):  # no numbers
@@ -387,7 +379,7 @@ class SlyCheck(ListCheck):
         if enough and np.allclose(mine[~perfect], errors[~perfect] + 1, rtol=self.rel_tol):
             if mine.sum() < errors.sum():
                 return wanted
-        return super()._as_list(got)
+        return got.tolist() if hasattr(got, "tolist") else got
 
 
 sly = SlyCheck(

@@ -82,7 +82,7 @@ def _lines(cell):
 
 def _numbers(line):
     found = NUMBER.findall(line)
-    return [float(n.replace(",", "").replace("−", "-") or "nan") for n in found]
+    return [float(n.replace(",", "").replace("−", "-")) for n in found]
 
 
 def judge_cells(run):
