@@ -51,9 +51,10 @@ def test_its_words_follow_as_text_that_needs_no_picture(displayed):
 
 
 def test_a_script_prints_the_words_and_closes_the_picture(capsys):
-    plots.show(a_figure(), "A line & <more>.")
+    figure = a_figure()
+    plots.show(figure, "A line & <more>.")
     assert capsys.readouterr().out == "[picture] A line & <more>.\n"
-    assert plt.get_fignums() == []
+    assert not plt.fignum_exists(figure.number)
 
 
 def test_a_picture_that_a_phone_cannot_show_is_refused(displayed):
