@@ -37,7 +37,7 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world experiments links progress bench lint clean
+.PHONY: help lab test quick test-gpu notebooks world experiments links progress doctor bench lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -69,6 +69,9 @@ links: $(READY) ## write what README and lessons share; set the address with REP
 
 progress: $(READY) ## show which exercises you have solved
 	@$(BIN)/python -m helpers.progress
+
+doctor: $(READY) ## say what this machine can run, and what to mend
+	@$(BIN)/python -m helpers.doctor
 
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/tools/bench.py

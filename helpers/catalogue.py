@@ -40,13 +40,18 @@ def shipped_sha256(name: str, folder: Path = DATA) -> str:
 
     Raises DamagedFile when it has none.
     """
-    sums = folder / "SHA256SUMS"  # as `sha256sum` writes it: hex, two spaces, name
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
-    known = {line[66:]: line[:64] for line in lines}
+    known = shipped(folder)
     if name not in known:
         restore = "Restore it with: git checkout -- data/SHA256SUMS"
         raise DamagedFile(f"data/SHA256SUMS has no line for {name}. {restore}")
     return known[name]
+
+
+def shipped(folder: Path = DATA) -> dict[str, str]:
+    """{name: sha256 (hex)} of the files that data/SHA256SUMS names; empty if it is missing."""
+    sums = folder / "SHA256SUMS"  # as `sha256sum` writes it: hex, two spaces, name
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    return {line[66:]: line[:64] for line in lines}
 
 
 def load(split: str, source: str = POCKET, revision: str | None = None, folder: Path = DATA):

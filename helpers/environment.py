@@ -103,6 +103,18 @@ def total_memory() -> int:
     return int(found[1] * 2**30) if found else psutil.virtual_memory().total
 
 
+def free_memory() -> int:
+    """The bytes of the machine's memory that a program can have without pushing others out."""
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def has_nvidia_driver() -> bool:
+    """True if NVIDIA's driver is installed; says so without torch, which takes seconds to import."""
+    return shutil.which("nvidia-smi") is not None
+
+
 def in_colab() -> bool:
     """True in Google Colab."""
     return "COLAB_RELEASE_TAG" in os.environ

@@ -1,0 +1,106 @@
+"""What this machine can run, and what to do about what it cannot: `python -m helpers.doctor`.
+
+Exit status 0 if every lesson can run, else 1. Nothing is installed, sent or changed.
+"""
+
+import sys
+from collections.abc import Iterator
+
+if sys.version_info < (3, 11):  # noqa: UP036  # before any import that an older Python cannot read
+    sys.exit(f"✗ This course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+
+from helpers import BUILD, DATA, ROOT, catalogue, environment, profiles
+
+Finding = tuple[bool, str]  # (as it should be, one sentence or more)
+INSTALL = "Install them with: make lab   (without make: see the README)"
+WRITTEN = 5 * 10**8  # bytes in build/ after all lessons
+LESSON = 15 * 10**8  # bytes of memory that a lesson may need
+
+
+def findings() -> Iterator[Finding]:
+    """What was found, a finding for each part of the course's needs, the quickest first."""
+    yield True, f"Python {sys.version.split()[0]}"
+    yield packages()
+    yield shipped()
+    yield room()
+    yield memory()
+    yield card()
+
+
+def packages() -> Finding:
+    """Are the packages there, within the ranges of requirements.txt, and how many as tested?"""
+    try:
+        from helpers import colab
+    except ImportError as error:
+        return False, f"The package {error.name} is missing. {INSTALL}"
+    wanted = {r.name: r for r in colab.requirements()}
+    found = {name: colab.installed(name) for name in wanted}
+    if missing := [name for name, version in found.items() if version == "0"]:
+        return False, f"Missing: {', '.join(missing)}. {INSTALL}"
+    odd = [name for name, r in wanted.items() if not r.specifier.contains(found[name])]
+    if odd:
+        are = "; ".join(f"{name} {found[name]}, not {wanted[name].specifier}" for name in odd)
+        return False, f"Other versions than the course can work with: {are}. {INSTALL}"
+    lines = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    same = sum(pins.get(name.lower()) == found[name].partition("+")[0] for name in wanted)
+    return True, f"{len(wanted)} packages, {same} of them in the version that the tests ran with"
+
+
+def shipped() -> Finding:
+    """Are the shipped data and weights as they were made?"""
+    try:
+        names = ["train.jsonl", *catalogue.shipped(DATA)]  # a name that must be there
+        for name in names:
+            catalogue.checked(name, DATA)
+    except OSError as error:
+        return False, f"{error}"
+    return True, f"{len(names) - 1} files of data and weights, each as shipped"
+
+
+def room() -> Finding:
+    """Can what the lessons make be written to build/, and is there room for it?"""
+    try:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        probe = BUILD / ".doctor"
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+        environment.check_disk(WRITTEN, BUILD)
+    except OSError as error:
+        elsewhere = "or set COURSE_BUILD to a folder on another disk"
+        return False, f"{BUILD}: {error.strerror or error}, {elsewhere}."
+    return True, f"{BUILD} can be written, and has {WRITTEN / 1e6:.0f} MB of room or more"
+
+
+def memory() -> Finding:
+    """Is there memory for the largest lesson?"""
+    free = environment.free_memory()
+    said = f"{free / 1e9:.1f} GB of memory are free; a lesson needs up to {LESSON / 1e9:.1f}"
+    return free >= LESSON, said if free >= LESSON else f"{said}. Close other programs."
+
+
+def card() -> Finding:
+    """Which profile lesson 8 takes here, and is a card that is there also seen?"""
+    pocket = f'lesson 8 runs as "{profiles.POCKET.name}", on the CPU'
+    if not environment.has_nvidia_driver():
+        return True, f"no NVIDIA card: {pocket}"
+    found = environment.card()
+    if found is None:
+        return False, f"There is an NVIDIA driver, but torch sees no card: {pocket}. {INSTALL}"
+    fits = profiles.auto(found, colab=True).name
+    return True, f'{environment.device_name()}: lesson 8 can run with profile_name = "{fits}"'
+
+
+def main() -> int:
+    """Print the findings; return the exit status."""
+    sys.stdout.reconfigure(errors="replace")  # a console that has no ✓ shows a question mark
+    n_wrong = 0
+    for right, said in findings():
+        print("✓" if right else "✗", said)
+        n_wrong += not right
+    print("Every lesson can run." if not n_wrong else f"To mend: {n_wrong}.")
+    return min(n_wrong, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
