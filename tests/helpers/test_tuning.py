@@ -147,3 +147,10 @@ def test_every_item_comes_once_before_any_comes_again(items):
     assert next(tuning.endless_batches(items, 4, seed=1)) != epochs[0][:4]
     whole = next(tuning.endless_batches(items, 30, seed=0))
     assert len(whole) == 30, "a batch may be larger than the data"
+
+
+def test_a_run_with_another_seed_begins_with_other_items(items, tokenizer):
+    """B starts at zero, so that the first loss depends on the items alone."""
+    knobs = [tuning.Knobs(steps=1, batch_size=2, seed=seed) for seed in (1, 2, 1)]
+    first, other, again = [tuning.tune(k, items, tokenizer)[1] for k in knobs]
+    assert first == again != other
