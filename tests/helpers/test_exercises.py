@@ -200,9 +200,9 @@ def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
 
 
 def test_a_call_with_many_numbers_shows_shapes():
-    case = tuple(torch.rand(3, 4) for _ in range(4))
-    said = verdict(lambda a, b, c, d: 1, lambda a, b, c, d: 2, [case]).reason
-    assert "((3, 4) …, (3, 4) …, (3, 4) …, (3, 4) …) gave 1" in said
+    case = (*(torch.rand(3, 4) for _ in range(3)), torch.tensor([2, 7]), 5)
+    said = verdict(lambda a, b, c, d, e: 1, lambda a, b, c, d, e: 2, [case]).reason
+    assert "((3, 4) …, (3, 4) …, (3, 4) …, (2,) [2, 7], 5) gave 1" in said
 
 
 def test_a_difference_that_cannot_be_seen_is_said():
