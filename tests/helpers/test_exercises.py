@@ -216,6 +216,10 @@ def test_a_difference_that_cannot_be_seen_is_said():
     said = verdict(lambda x: (big, big.T), lambda x: (big, big)).reason
     assert "in [1], the shape is (5, 4), wanted (4, 5)" in said
     assert "one tensor, wanted 2" in verdict(lambda x: big, lambda x: (big, big)).reason
+    pair = torch.zeros(2), torch.zeros(2)
+    said = verdict(lambda x: (pair[0], torch.tensor([0.0, 1])), lambda x: pair).reason
+    assert "in [1], at [1] it is 1, wanted 0" in said
+    assert "the shape is (0,), wanted (2,)" in verdict(lambda x: [], lambda x: pair[0]).reason
 
 
 @pytest.mark.parametrize(
