@@ -45,18 +45,22 @@ class EveryFunction(MutationVisitor):
         return not decorated and super()._skip_node_and_children(node)
 
 
-def mutants(code: str) -> list[str]:
-    """`code` with one change, for each change; of a text's, the one that puts XX around it."""
+def mutants(code: str, sample: int) -> tuple[list[str], int]:
+    """(`code` with one change, for each of `sample` random changes; how many there are).
+
+    Of the changes of a text, only the one that puts XX around it.
+    """
     wrapper = cst.MetadataWrapper(cst.parse_module(code))
     visitor = EveryFunction(mutation_operators, IgnoredCode(set(), set(), set()))
     wrapper.visit(visitor)
-    changed = []
-    for change in visitor.mutations:
-        old, new = change.original_node, change.mutated_node
-        if isinstance(old, cst.SimpleString) and not new.raw_value.startswith("XX"):
-            continue
-        changed.append(wrapper.module.deep_replace(old, new).code)
-    return changed
+    changes = [(change.original_node, change.mutated_node) for change in visitor.mutations]
+    changes = [
+        (old, new)
+        for old, new in changes
+        if not isinstance(old, cst.SimpleString) or new.raw_value.startswith("XX")
+    ]
+    chosen = random.Random(0).sample(changes, min(sample, len(changes)))
+    return [wrapper.module.deep_replace(old, new).code for old, new in chosen], len(changes)
 
 
 def tests_of(path: Path) -> list[str]:
@@ -110,8 +114,7 @@ def judge(path: Path, sample: int) -> tuple[int, int]:
     # From here on the bytecode of the unchanged files is read, and none is written: two changes in
     # one second would share it.
     os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", True
-    found = mutants(code)
-    chosen = random.Random(0).sample(found, min(sample, len(found)))
+    chosen, n_changes = mutants(code, sample)
     survived = 0
     for changed in chosen:
         path.write_text(changed, encoding="utf-8")
@@ -120,7 +123,7 @@ def judge(path: Path, sample: int) -> tuple[int, int]:
             print(f"\n{path}", *difference(code, changed), sep="\n", flush=True)
     path.write_text(code, encoding="utf-8")
     killed = len(chosen) - survived
-    print(f"\n{path}: {killed} of {len(chosen)} killed ({len(found)} there are)", flush=True)
+    print(f"\n{path}: {killed} of {len(chosen)} killed (of {n_changes})", flush=True)
     return killed, len(chosen)
 
 
