@@ -37,7 +37,7 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world experiments links progress doctor bench lint clean
+.PHONY: help lab test quick test-gpu notebooks world experiments links progress doctor bench mutants lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -75,6 +75,9 @@ doctor: $(READY) ## say what this machine can run, and what to mend
 
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/tools/bench.py
+
+mutants: $(READY) ## change the helpers one place at a time: do tests notice? Hours (FILES=… SAMPLE=60)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/tools/mutants.py $(or $(SAMPLE),60) $(FILES)
 
 lint: $(READY) ## check the style of the code, and that every imported package is declared
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

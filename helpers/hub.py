@@ -80,7 +80,7 @@ def look_up(name: str, kind: str, revision: str | None = None) -> tuple[str, dic
         why = f"{name!r} is neither a folder here nor a name on the hub (owner/name)."
     except Exception as error:  # the connection, in one of its many ways
         why = f"The hub cannot be reached for {name} ({type(error).__name__}): are you online?"
-    raise Unavailable(f"{why} {INSTEAD}") from None
+    raise Unavailable(f"{why} {INSTEAD}")
 
 
 def weights(files: dict[str, int]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Pocket Llama: its tokenizer, text and size; how a base is loaded; the guard of 4-bit training."""
 
+import copy
 import random
 import re
 
@@ -11,7 +12,7 @@ from bitsandbytes.functional import has_avx512bf16
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from support import nf4
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from helpers import DATA, base_model, catalogue
 
@@ -45,6 +46,34 @@ def test_every_price_is_one_token_and_text_comes_back(tokenizer):
     prompt, whole = tokenizer.encode("Price is $"), tokenizer.encode("Price is $89.00")
     assert whole[: len(prompt)] == prompt  # the prompt ends on a token boundary
     assert AutoTokenizer.from_pretrained(FOLDER)(text).keys() == {"input_ids", "attention_mask"}
+
+
+def test_batches_are_padded_on_the_left_also_where_a_base_has_no_token_for_it(tokenizer, tmp_path):
+    short, long = tokenizer(["A pen", "A red pen, new"], padding=True).attention_mask
+    assert short == sorted(short) and 0 in short and 0 not in long
+    other = copy.deepcopy(tokenizer)
+    other.pad_token = None
+    other.save_pretrained(tmp_path)
+    assert AutoTokenizer.from_pretrained(tmp_path).pad_token is None
+    assert base_model.load_tokenizer(str(tmp_path)).pad_token == tokenizer.eos_token
+
+
+def test_the_revision_and_the_dtype_that_are_asked_for_are_loaded(monkeypatch):
+    asked = []
+    for auto in (AutoConfig, AutoModelForCausalLM, AutoTokenizer):
+
+        def load(*args, whole=auto.from_pretrained, **kwargs):
+            asked.append(kwargs.get("revision"))
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(auto, "from_pretrained", load)
+    model = base_model.load_base(base_model.POCKET, "v1", dtype=torch.bfloat16)
+    base_model.load_config(base_model.POCKET, "v1")
+    base_model.load_tokenizer(base_model.POCKET, "v1")
+    assert len(asked) >= 4 and set(asked) == {"v1"}
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    plain = base_model.load_base(base_model.POCKET)
+    assert {p.dtype for p in plain.parameters()} == {torch.float32}
 
 
 def test_descriptions_are_25_to_80_tokens(tokenizer):

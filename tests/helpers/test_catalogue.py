@@ -6,6 +6,7 @@ import shutil
 import make_catalogue
 import numpy as np
 import pytest
+from datasets import Dataset
 
 from helpers import DATA, catalogue
 
@@ -97,6 +98,15 @@ def test_a_file_without_a_sum_is_refused(tmp_path):
     shutil.copy(DATA / "test.jsonl", tmp_path)
     with pytest.raises(catalogue.DamagedFile, match="no line for test.jsonl.*data/SHA256SUMS"):
         catalogue.load("test", folder=tmp_path)
+
+
+def test_a_data_set_on_the_hub_is_read_at_the_revision_that_is_asked_for(monkeypatch):
+    def load_dataset(source, revision):
+        return {"val": Dataset.from_dict({"prompt": [source], "completion": [revision]})}
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    items = catalogue.load("validation", "owner/items", "v1")
+    assert items[0] == {"prompt": "owner/items", "completion": "v1"}
 
 
 def test_an_unknown_split_is_named():

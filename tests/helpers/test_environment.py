@@ -2,11 +2,13 @@
 
 import logging
 import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import huggingface_hub
 import psutil
 import pytest
 import run_lessons as runner
@@ -105,16 +107,18 @@ def test_starting_again_gives_the_same_numbers_and_float32(monkeypatch, capsys):
     import numpy as np
 
     monkeypatch.setitem(sys.modules, "kernels", None)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_TELEMETRY", False)
     levels = {name: logging.getLogger(name).level for name in environment.NOISY_LOGGERS}
     drawn = []
     for _ in range(2):
         environment.start(seed=7)
-        drawn.append((torch.rand(3).tolist(), np.random.rand(3).tolist()))
+        drawn.append((torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()))
         torch.set_default_dtype(torch.float64)
     environment.start(seed=8)
     assert drawn[0] == drawn[1]
     assert torch.rand(3).tolist() != drawn[0][0]
     assert torch.get_default_dtype() == torch.float32
+    assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY is True
     assert "seed 7" in capsys.readouterr().out
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

@@ -200,9 +200,9 @@ def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
 
 
 def test_a_call_with_many_numbers_shows_shapes():
-    case = tuple(torch.rand(3, 4) for _ in range(4))
-    said = verdict(lambda a, b, c, d: 1, lambda a, b, c, d: 2, [case]).reason
-    assert "((3, 4) …, (3, 4) …, (3, 4) …, (3, 4) …) gave 1" in said
+    case = (*(torch.rand(3, 4) for _ in range(3)), torch.tensor([2, 7]), 5)
+    said = verdict(lambda a, b, c, d, e: 1, lambda a, b, c, d, e: 2, [case]).reason
+    assert "((3, 4) …, (3, 4) …, (3, 4) …, (2,) [2, 7], 5) gave 1" in said
 
 
 def test_a_difference_that_cannot_be_seen_is_said():
@@ -216,6 +216,10 @@ def test_a_difference_that_cannot_be_seen_is_said():
     said = verdict(lambda x: (big, big.T), lambda x: (big, big)).reason
     assert "in [1], the shape is (5, 4), wanted (4, 5)" in said
     assert "one tensor, wanted 2" in verdict(lambda x: big, lambda x: (big, big)).reason
+    pair = torch.zeros(2), torch.zeros(2)
+    said = verdict(lambda x: (pair[0], torch.tensor([0.0, 1])), lambda x: pair).reason
+    assert "in [1], at [1] it is 1, wanted 0" in said
+    assert "the shape is (0,), wanted (2,)" in verdict(lambda x: [], lambda x: pair[0]).reason
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def test_all_items_are_priced_one_after_the_other():
     game = Game(TEXTS, np.array(PRICES))
     box = game.box()
     assert game.guesses() is None and "Item 1 of 2" in game.item.value
+    assert "<b>What does it cost?</b>" in said(game)
     assert "A &lt;red&gt; lamp" in game.item.value, "a shop's text is not HTML"
     play(game, "90")
     assert "It costs $45; you said $90: orange." in said(game)

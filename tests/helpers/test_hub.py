@@ -56,6 +56,8 @@ class Hub(BaseHTTPRequestHandler):
         self.send_response(status)
         if code:
             self.send_header("X-Error-Code", code)
+            # a hub that repeats the token: the client puts this into its own message
+            self.send_header("X-Error-Message", f"refused to {self.headers.get('Authorization')}")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -113,6 +115,7 @@ def test_what_is_not_available_is_explained_in_one_line(our_hub, monkeypatch, ch
     for words in [*says, 'profile_name = "pocket"']:
         assert words in str(error.value)
     assert "\n" not in str(error.value)
+    assert TOKEN not in str(error.value)
 
 
 def test_a_hub_that_cannot_be_reached_is_named(monkeypatch):

@@ -49,6 +49,9 @@ def test_read_outs_of_a_known_belief():
     assert pricing.most_likely(belief).tolist() == [10, 7]
     assert pricing.median(belief).tolist() == [20, 7]
     assert pricing.mean(belief).tolist() == pytest.approx([130, 7])
+    halves = np.zeros((1, 1000))
+    halves[0, [10, 20]] = 0.5
+    assert pricing.median(halves).tolist() == [10], "the smallest price with half at or below it"
 
 
 def test_the_median_has_the_least_absolute_error_and_the_mean_the_least_squared():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import LLAMA
 
-from helpers import environment, memory, profiles
+from helpers import base_model, catalogue, environment, memory, profiles
 
 T4 = ("Tesla T4", 14.741, (7, 5))
 CARDS = [  # card, profile, what it computes in
@@ -27,6 +27,12 @@ CARDS = [  # card, profile, what it computes in
 def test_in_colab_auto_picks_by_capability_and_memory(card, name, dtype):
     chosen = profiles.auto(card, colab=True)
     assert (chosen.name, chosen.compute_dtype) == (name, dtype)
+
+
+@pytest.mark.parametrize("name", ["colab-t4", "colab-l4", "colab-a100"])
+def test_a_card_with_just_the_memory_that_a_profile_asks_for_gets_it(name):
+    card = ("NVIDIA", profiles.PROFILES[name].gpu_gib, (8, 0))
+    assert profiles.auto(card, colab=True).name == name
 
 
 @pytest.mark.parametrize("card, name, dtype", CARDS)
@@ -77,6 +83,46 @@ def test_an_impossible_choice_is_explained(monkeypatch, name, changes, card, say
     monkeypatch.setattr(environment, "card", lambda: card)
     with pytest.raises(ValueError, match=says):
         profiles.choose(name, **changes)
+
+
+ON_A_GPU = [profile for profile in profiles.PROFILES.values() if profile.gpu_gib]
+LECTURES = {  # their run, which each card repeats
+    "base": "unsloth/Meta-Llama-3.1-8B-bnb-4bit",
+    "licence": "Llama 3.1 Community License",
+    "data": "ed-donner/items_prompts_lite",
+    "n_test": 250,
+    "r": 32,
+    "lora_alpha": 64,
+    "lora_dropout": 0.1,
+    "target_modules": ("q_proj", "k_proj", "v_proj", "o_proj"),
+    "max_length": 182,
+    "epochs": 1,
+    "learning_rate": 1e-4,
+    "optim": "paged_adamw_32bit",
+}
+RATES = {"colab-t4": 400, "colab-l4": 750, "colab-a100": 1950}  # tokens a second, estimated
+
+
+@pytest.mark.parametrize("profile", ON_A_GPU, ids=lambda p: p.name)
+def test_a_gpu_repeats_the_lectures_run_in_half_an_hour_that_a_cut_off_costs_little(profile):
+    assert dataclasses.asdict(profile).items() >= LECTURES.items()
+    assert profile.base_revision is profile.data_revision is None  # the newest
+    in_a_step = profile.batch_size * profile.accumulation
+    assert in_a_step == 16
+    assert profile.save_steps * in_a_step <= profile.n_train / 10
+    training = profile.n_train * 110 * 1.25 / RATES[profile.name] / 60
+    assert profile.minutes == round(6 + training)
+    assert 5.8 < profile.disk_gb < 1.25 * 5.8  # the base, and some room for the data
+
+
+def test_without_a_gpu_all_items_are_seen_once_in_batches_of_16():
+    pocket = profiles.POCKET
+    assert (pocket.base, pocket.data) == (base_model.POCKET, catalogue.POCKET)
+    sizes = [len(catalogue.load(split)) for split in ("train", "test")]
+    assert [pocket.n_train, pocket.n_test] == sizes
+    assert pocket.batch_size * pocket.accumulation == 16 and pocket.epochs == 1
+    assert pocket.learning_rate > 10 * LECTURES["learning_rate"]
+    assert pocket.disk_gb == 0, "nothing is downloaded"
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=lambda p: p.name)

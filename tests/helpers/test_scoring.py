@@ -48,6 +48,14 @@ def test_a_95_percent_interval_holds_the_mean_95_times_in_100():
     assert not is_right(share_that_covers(0.9999)), "and this is too wide"
 
 
+def test_the_same_values_have_the_same_interval_around_their_mean_and_95_percent_is_meant():
+    values = np.random.default_rng(2).exponential(40, 200)
+    low, high = scoring.interval(values)
+    assert (low, high) == scoring.interval(values) == scoring.interval(values, 0.95)
+    reach = 1.96 * values.std() / np.sqrt(len(values))  # by the central limit theorem
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), rel=0.05)
+
+
 def test_the_noise_floor_knows_the_catalogues_noise():
     assert scoring.NOISE == make_catalogue.NOISE
     prices = catalogue.prices(catalogue.load("train"))
@@ -96,3 +104,8 @@ def test_the_leaderboard_puts_the_best_first():
     assert table.index.tolist() == ["near", "far"]
     assert table.loc["near", "error $"] == 5
     assert table.loc["near", "hits %"] == 100
+    noisy = prices + [10, 30, 70, 90]
+    row = scoring.leaderboard({"noisy": noisy}, prices).loc["noisy"]
+    low, high = scoring.interval([10, 30, 70, 90])
+    assert row.tolist() == [50, round(low, 1), round(high, 1), 50]
+    assert row.index.tolist() == ["error $", "from", "to", "hits %"]

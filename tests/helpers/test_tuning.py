@@ -1,10 +1,11 @@
 """A tuning run in one call: equal to SFTTrainer's, however its batches are split."""
 
+import nbformat
 import pytest
 import torch
-from support import ATTENTION, make_trainer, nf4
+from support import ATTENTION, ROOT, make_trainer, nf4
 
-from helpers import base_model, catalogue, tuning
+from helpers import base_model, catalogue, profiles, tuning
 
 STEPS = 3
 SHORT = dict(steps=STEPS, batch_size=4, seed=0)
@@ -105,8 +106,36 @@ def test_what_is_trained_follows_from_the_rank_and_the_modules():
     assert trained(r=None, nf4=False) == 3_557_632
     with pytest.raises(ValueError, match="cannot be trained: set nf4=False"):
         tuning.load(tuning.Knobs(r=None))
-    scale = tuning.load(tuning.Knobs(r=4)).base_model.model.model.layers[0].self_attn.q_proj.scaling
-    assert scale == {"default": 2.0}
+
+
+def test_the_adapters_are_as_the_knobs_say_on_either_base():
+    def q_proj(model):
+        return model.base_model.model.model.layers[0].self_attn.q_proj
+
+    assert q_proj(tuning.load(tuning.Knobs(r=4))).scaling == {"default": 2.0}
+    knobs = tuning.Knobs(r=4, lora_alpha=6, lora_dropout=0.5)
+    loaded, given = tuning.load(knobs), base_model.load_base(base_model.POCKET)
+    assert q_proj(loaded).base_layer.weight.quant_state.nested, "double quantization"
+    for model in (loaded, tuning.with_adapters(given, knobs)):
+        assert q_proj(model).scaling == {"default": 1.5}
+        assert q_proj(model).lora_dropout["default"].p == 0.5
+
+
+def test_the_knobs_are_lesson_8s_unless_they_are_changed():
+    knobs, profile = tuning.Knobs(), profiles.POCKET
+    for name in ("r", "lora_dropout", "target_modules", "learning_rate"):
+        assert getattr(knobs, name) == getattr(profile, name), name
+    assert profile.lora_alpha == 2 * knobs.r
+    assert knobs.batch_size == profile.batch_size * profile.accumulation
+    assert knobs.steps * knobs.batch_size == profile.n_train * profile.epochs
+    path = ROOT / "notebooks" / "08_qlora_sft.ipynb"
+    [cell] = [c for c in nbformat.read(path, 4).cells if "settings = dict(" in c.source]
+    names = {"profile": profile}
+    exec(cell.source, names)
+    theirs = names["settings"]
+    assert knobs.schedule == theirs["lr_scheduler_type"] and knobs.warmup == theirs["warmup_steps"]
+    for name in ("weight_decay", "max_grad_norm", "seed"):
+        assert getattr(knobs, name) == theirs[name], name
 
 
 def test_every_item_comes_once_before_any_comes_again(items):
@@ -118,3 +147,10 @@ def test_every_item_comes_once_before_any_comes_again(items):
     assert next(tuning.endless_batches(items, 4, seed=1)) != epochs[0][:4]
     whole = next(tuning.endless_batches(items, 30, seed=0))
     assert len(whole) == 30, "a batch may be larger than the data"
+
+
+def test_a_run_with_another_seed_begins_with_other_items(items, tokenizer):
+    """B starts at zero, so that the first loss depends on the items alone."""
+    knobs = [tuning.Knobs(steps=1, batch_size=2, seed=seed) for seed in (1, 2, 1)]
+    first, other, again = [tuning.tune(k, items, tokenizer)[1] for k in knobs]
+    assert first == again != other

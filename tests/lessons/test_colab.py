@@ -548,6 +548,50 @@ def test_only_what_is_missing_is_installed(monkeypatch):
     assert not {pin.partition("==")[0] for pin in kept} & colab.MAY_MOVE
 
 
+@pytest.fixture
+def pip_calls(monkeypatch):
+    """What `prepare` has pip do: [(arguments, the constraints that pip could read then)]."""
+    calls = []
+
+    def pip(*arguments):
+        files = [Path(word) for word in arguments if word.endswith(".txt")]
+        calls.append((arguments, [file.read_text(encoding="utf-8") for file in files]))
+
+    monkeypatch.setattr(colab, "pip", pip)
+    monkeypatch.setattr(colab, "missing", lambda: [])
+    monkeypatch.setattr(colab, "installed", lambda name: "0")
+    for name in ("datasets", "pyarrow"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return calls
+
+
+def test_what_is_installed_is_held_to_what_is_there_or_the_session_is_restarted(
+    pip_calls, monkeypatch
+):
+    colab.prepare()
+    assert pip_calls == []
+    added, there = ["trl>1", "datasets!=9"], ["google-colab==1.0", "wheel==0.45"]
+    monkeypatch.setattr(colab, "missing", lambda: added)
+    monkeypatch.setattr(colab, "others", lambda: there)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(colab.COURSE)])
+    colab.prepare()
+    [(arguments, [held])] = pip_calls
+    assert arguments[:-2] == ("install", "--quiet", *added) and arguments[-2] == "--constraint"
+    assert held.split() == there
+    assert sys.path[0] == str(colab.COURSE)
+    monkeypatch.setitem(sys.modules, "datasets", None)  # imported before the cell ran
+    with pytest.raises(RuntimeError, match="^datasets had been imported .* Restart session"):
+        colab.prepare()
+
+
+@pytest.mark.parametrize("torchao, goes", [("0.10.0", True), ("0.16.0", False), ("0.17", False)])
+def test_a_torchao_that_peft_refuses_is_uninstalled(torchao, goes, pip_calls, monkeypatch):
+    monkeypatch.setattr(colab, "installed", {"torchao": torchao}.get)
+    colab.prepare()
+    uninstalled = [arguments for arguments, _ in pip_calls]
+    assert uninstalled == ([("uninstall", "--quiet", "--yes", "torchao")] if goes else [])
+
+
 def stub_of_torch(folder, version):
     """A wheel of Colab's torch with no dependencies: its own are not on the package index."""
     info = f"torch-{version}.dist-info"
