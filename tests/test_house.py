@@ -275,6 +275,14 @@ def test_readme_gives_the_measured_result():
         assert f"${values[expression]['value']:.1f}" in readme, expression
 
 
+def test_the_readmes_pictures_are_those_of_lesson_8s_page():
+    [path] = [path for path in runner.LESSONS if path.stem.startswith("08")]
+    shown = runner.readme_pictures(runner.read(path))
+    assert set(shown) == set(runner.README_PICTURES)
+    for name, png in shown.items():
+        assert (ROOT / ".github" / name).read_bytes() == png, f"{name}: run lesson 8 again"
+
+
 def test_each_minute_of_a_lecture_leads_to_a_section_that_exists():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(

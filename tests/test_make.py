@@ -1,5 +1,6 @@
 """`make`, where it might do harm: paths with spaces, folders that are not ours, a stack that is none."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -7,7 +8,10 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import links
+import nbformat
 import pytest
+import run_lessons as runner
 from support import copy_of_the_tree
 
 pytestmark = pytest.mark.skipif(
@@ -118,3 +122,49 @@ def test_make_alone_lists_every_target(make):
     assert code == 0
     listed = [line.split()[1] for line in said.splitlines()]
     assert {"lab", "test", "quick", "test-gpu", "notebooks", "lint", "clean"} <= set(listed)
+
+
+PICTURE = """
+import base64
+png = base64.b64encode(f"drawn after {2 * 2}".encode()).decode()
+data = {"image/png": png, "text/plain": "words"}
+display(data, raw=True, metadata={"image/png": {"alt": "Four steps of one training step."}})
+"""
+SHORT = "notebooks/08_qlora_sft.ipynb"
+
+
+def test_make_notebooks_writes_outputs_pictures_and_the_readmes_table_or_nothing(make, tmp_path):
+    """In a clone whose lesson 8 is its title and a few cells."""
+    clone = tmp_path / "clone"
+    copy_of_the_tree(clone)
+    title = runner.read(clone / SHORT).cells[0]
+
+    def write(*cells):
+        cells = [nbformat.v4.new_code_cell(source) for source in cells]
+        nbformat.write(nbformat.v4.new_notebook(cells=[title, *cells]), clone / SHORT)
+
+    write("print(6 * 7)", PICTURE)
+    readme = clone / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(text.replace(links.HEAD, "| lesson | ? |\n|---|---|\n"), encoding="utf-8")
+    code, said = make(clone, "notebooks", f"LESSONS={SHORT}")
+    assert code == 0 and "08_qlora_sft" in said, said
+    _, printed, drawn = runner.read(clone / SHORT).cells
+    assert runner.text_of(printed) == "42\n" and drawn.execution_count == 2
+    assert base64.b64decode(drawn.outputs[0].data["image/png"]) == b"drawn after 4"
+    assert (clone / ".github" / "four_steps.png").read_bytes() == b"drawn after 4"
+    assert readme.read_text(encoding="utf-8") == text
+
+    write("print(6 * 9)", PICTURE, "1 / 0")
+    before = contents(clone / "notebooks"), contents(clone / ".github")
+    code, said = make(clone, "notebooks", f"LESSONS={SHORT}")
+    assert code != 0
+    assert "ZeroDivisionError" in said and "Nothing was written back for this lesson." in said
+    assert (contents(clone / "notebooks"), contents(clone / ".github")) == before
+
+
+def test_make_links_hands_on_the_address_that_it_is_given(make):
+    """tests/test_links.py has what the script then writes."""
+    address = "REPO=a-b/c.d", "REF=feature/x"
+    code, said = make(Path(__file__).parent.parent, "-n", "links", *address)
+    assert code == 0 and 'tests/tools/links.py "a-b/c.d" "feature/x"' in said

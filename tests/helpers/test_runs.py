@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets
 import nbformat
@@ -339,6 +340,26 @@ def test_the_picture_of_a_run_can_be_drawn_at_any_step(n_seen, floor):
     figure, alt = plots.run_so_far(history, watched, 250, 1299, floor)
     assert ("floor" in alt) == (floor == floor)
     plots.plt.close(figure)
+
+
+def test_a_run_whose_rate_was_measured_first_equals_one_that_just_began(unbroken, tmp_path):
+    """Dropout draws random numbers in each of the measured steps."""
+    trainer = make_trainer(tmp_path)
+    runs.tokens_per_second(trainer)
+    assert all(p.grad is None for p in trainer.model.parameters())
+    assert_equal_runs(train(trainer, recorder()), unbroken[1:])
+
+
+def test_the_rate_is_of_tokens_that_are_not_padding_after_a_step_to_warm_up(tmp_path, monkeypatch):
+    trainer = make_trainer(tmp_path)
+    lengths = [len(item["input_ids"]) for item in trainer.train_dataset][4:12]
+    assert len(set(lengths)) > 1, "else nothing is padded"
+    for processes in ("1", "2"):
+        clock = iter([100.0, 105.0])
+        monkeypatch.setattr(runs, "time", SimpleNamespace(perf_counter=clock.__next__))
+        monkeypatch.setenv("WORLD_SIZE", processes)
+        rate = runs.tokens_per_second(trainer, n_steps=2)
+        assert rate == int(processes) * sum(lengths) / 5
 
 
 def test_other_settings_have_another_folder(tmp_path, monkeypatch):

@@ -323,6 +323,18 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def readme_pictures(notebook) -> dict[str, bytes]:
+    """{file name: PNG} of those of the README's pictures that `notebook` shows."""
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            for file, begins in README_PICTURES.items():
+                if alt.startswith(begins):
+                    found[file] = base64.b64decode(output.data["image/png"])
+    return found
+
+
 def refresh(path: Path) -> Run:
     """Run the lesson at `path` as committed and write its outputs back, whole or not at all.
 
@@ -332,13 +344,8 @@ def refresh(path: Path) -> Run:
     new = path.with_suffix(".new")
     nbformat.write(tidy(result.notebook), new)
     new.replace(path)
-    for cell in result.notebook.cells:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-            for file, begins in README_PICTURES.items():
-                if alt.startswith(begins):
-                    picture = base64.b64decode(output.data["image/png"])
-                    (TESTS.parent / ".github" / file).write_bytes(picture)
+    for file, png in readme_pictures(result.notebook).items():
+        (TESTS.parent / ".github" / file).write_bytes(png)
     return result
 
 
