@@ -11,7 +11,7 @@ import ipywidgets
 from IPython.display import display
 
 NAMED = {"description_width": "initial"}  # the label is as wide as its text
-CELL = 'style="text-align: right; padding: 1px 10px"'
+TABLE = 'style="text-align: right; border-collapse: separate; border-spacing: 16px 1px"'
 APART = {"width": "auto", "margin": "2px 20px 2px 0"}  # nearer to its own label than to the next
 
 
@@ -83,9 +83,11 @@ def table(head: list[str], rows: list[list[str]]) -> tuple[str, str]:
     """A table of texts: (as HTML, as plain text)."""
 
     def line(tag, items):
-        return "<tr>" + "".join(f"<{tag} {CELL}>{escape(item)}</{tag}>" for item in items) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{escape(item)}</{tag}>" for item in items) + "</tr>"
 
-    html = f"<table>{line('th', head)}{''.join(line('td', items) for items in rows)}</table>"
+    html = (
+        f"<table {TABLE}>{line('th', head)}{''.join(line('td', items) for items in rows)}</table>"
+    )
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = (
         "  ".join(item.rjust(width) for item, width in zip(items, widths, strict=True))
