@@ -65,14 +65,13 @@ class Chart:
         look = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}" {fill}'
         self.inside.append(path(self._right(x), self._down(y), look))
 
-    def upright(self, x: float, colour: str, words: str, level: int = 0, dashes: str = "") -> None:
-        """A vertical line at `x`, named beside it. level: the line of text, 0 is the highest."""
-        place, top = float(self._right(x)), 14 + 16 * level
+    def upright(self, x: float, colour: str, words: str, dashes: str = "", left=False) -> None:
+        """A vertical line at `x`, named at its right or left. dashes: as in `line`."""
+        place = float(self._right(x))
         look = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"'
         self.inside.append(path([place, place], [0, self.high], look))
-        left = place > 0.6 * self.wide  # where there is more room
         side, anchor = (-5, "end") if left else (5, "start")
-        self.inside.append(text(place + side, top, words, anchor))
+        self.inside.append(text(place + side, 14, words, anchor))
 
     def dots(self, x, y, colour: str, radius: float = 3) -> None:
         """A dot at each of the points (N,). radius: pixels."""
@@ -88,5 +87,5 @@ class Chart:
 
 
 def _ticks(limits, n):
-    ticks = MaxNLocator(n).tick_values(*limits)
+    ticks = MaxNLocator(n, steps=[1, 2, 5, 10]).tick_values(*limits)
     return [tick for tick in ticks if limits[0] <= tick <= limits[1]]

@@ -89,10 +89,11 @@ def _chart(found):
     dollars = np.arange(low, high + 1)
     top = 100 * max(belief.max() for belief in found)
     chart = svg.Chart((low, high), (0, 1.3 * top), "price (dollars)", "probability (%)")
-    colours, dashes = (TRAINING, ADAPTER), ("", "6 3")
-    for n, belief in enumerate(found):
+    medians = [_prices(belief)["median"] for belief in found]
+    looks = (TRAINING, "", "first median"), (ADAPTER, "6 3", "second median")
+    for belief, median, (colour, dashes, name) in zip(found, medians, looks, strict=False):
         heights = [0, *(100 * belief[low : high + 1]), 0]
-        chart.line([low, *dollars, high], heights, colours[n], dashes[n], filled=n == 0)
-        name = "median" if len(found) == 1 else f"{('first', 'second')[n]} median"
-        chart.upright(_prices(belief)["median"], colours[n], name, n, dashes[n])
+        chart.line([low, *dollars, high], heights, colour, dashes, filled=not dashes)
+        left = median < max(medians) or median > (low + high) / 2 and len(found) == 1
+        chart.upright(median, colour, name if len(found) > 1 else "median", dashes, left)
     return chart

@@ -50,7 +50,7 @@ def walks(optimizers: dict, factor: Callable, curvature) -> ipywidgets.VBox:
         up = not losses[-1] < losses[0]
         end = "it diverges" if up else "it comes down"
         name = f"{optimizer.value}, learning rate {rate[0].value:g}"
-        said = f"{name}: {end}, loss {losses[0]:.3g} to {losses[-1]:.3g} in {N_STEPS} steps"
+        said = f"{name}: {end}, loss {_short(losses[0])} to {_short(losses[-1])} in {N_STEPS} steps"
         return said, _chart(path, np.asarray(curvature), VALIDATION if up else TRAINING)
 
     said = widgets.Answer(answer)
@@ -71,6 +71,10 @@ def walk(step: Callable, curvature, rate: float, shares: list[float], more: dict
         w = step(w, curvature * w, memory, lr=rate * share, **more)
         path.append(w)
     return np.array([w.tolist() for w in path])
+
+
+def _short(loss):
+    return f"{loss:,.0f}" if 100 < loss < 1e6 else f"{loss:.3g}"
 
 
 def _chart(path, curvature, colour):
