@@ -12,7 +12,7 @@ from helpers import svg, widgets
 from helpers.lesson_02.plots import places
 from helpers.plots import ADAPTER, FROZEN, MUTED, REFERENCE
 
-REACH = 5.0  # of an input, on either side of 0
+REACH = 5.0  # of an input, on either side of 0, unless it starts farther out
 ACROSS, DOWN, BOX = 120, 64, (104, 40)  # pixels from box to box, and a box's size
 
 
@@ -35,8 +35,8 @@ def graph(make: Callable, build: Callable, inputs: dict[str, float]) -> ipywidge
     boxes = {
         name: ipywidgets.BoundedFloatText(
             value=value,
-            min=-REACH,
-            max=REACH,
+            min=-max(REACH, abs(value)),
+            max=max(REACH, abs(value)),
             step=0.1,
             description=name,
             style=widgets.NAMED,

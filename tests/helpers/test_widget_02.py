@@ -54,6 +54,10 @@ def test_six_steps_bring_torchs_gradients_and_each_is_told(panel):
     assert "grad ?" not in panel.said
 
 
+def test_an_input_may_start_far_out():
+    assert "x = 40, w = -10" in Panel(widget.graph(Value, build, {"x": 40.0, "w": -10.0})).said
+
+
 def test_a_changed_input_changes_the_gradients_that_are_shown(panel):
     panel.find("steps back").value = 6
     panel.find("w").value = 3.0
