@@ -1,4 +1,4 @@
-"""What the widgets of several lessons share: labelled controls, a spoken answer, a static twin.
+"""What the widgets of several lessons share: labelled controls, a spoken answer, tables, a static twin.
 
 Written to what ipywidgets 7.7 (Colab) and 8.1 share. No torch at import time.
 A control here has a name and a value that a screen reader reads; a SelectionSlider has neither.
@@ -11,6 +11,7 @@ import ipywidgets
 from IPython.display import display
 
 NAMED = {"description_width": "initial"}  # the label is as wide as its text
+TABLE = 'style="text-align: right; border-collapse: separate; border-spacing: 16px 1px"'
 APART = {"width": "auto", "margin": "2px 20px 2px 0"}  # nearer to its own label than to the next
 
 
@@ -25,6 +26,23 @@ def dropdown(label: str, options, value=None) -> ipywidgets.Dropdown:
 def tick(label: str, value: bool) -> ipywidgets.Checkbox:
     """A labelled box to tick."""
     return ipywidgets.Checkbox(value=value, description=label, indent=False, layout=APART)
+
+
+def knob(label: str, value, low, high, step=1) -> tuple:
+    """A number to type and a slider for the same number: (labelled box, slider).
+
+    low, high: inclusive; the box puts what lies outside on the nearest of them. step: an int for
+    whole numbers.
+    """
+    limits = {"value": value, "min": low, "max": high, "step": step}
+    kinds = ipywidgets.BoundedFloatText, ipywidgets.FloatSlider
+    if isinstance(step, int):
+        kinds = ipywidgets.BoundedIntText, ipywidgets.IntSlider
+    width = f"{8 * len(label) + 80}px"
+    number = kinds[0](description=label, style=NAMED, layout={"width": width}, **limits)
+    slider = kinds[1](readout=False, layout={"width": "180px"}, **limits)
+    ipywidgets.link((number, "value"), (slider, "value"))
+    return number, slider
 
 
 def row(children=()) -> ipywidgets.HBox:
@@ -59,6 +77,23 @@ class Answer(ipywidgets.HTML):
         except Exception as error:
             sentence, below = f"✗ {type(error).__name__}: {error}", ""
         self.value = f'<p role="status" aria-live="polite"><b>{escape(sentence)}</b></p>{below}'
+
+
+def table(head: list[str], rows: list[list[str]]) -> tuple[str, str]:
+    """A table of texts: (as HTML, as plain text)."""
+
+    def line(tag, items):
+        return "<tr>" + "".join(f"<{tag}>{escape(item)}</{tag}>" for item in items) + "</tr>"
+
+    html = (
+        f"<table {TABLE}>{line('th', head)}{''.join(line('td', items) for items in rows)}</table>"
+    )
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = (
+        "  ".join(item.rjust(width) for item, width in zip(items, widths, strict=True))
+        for items in (head, *rows)
+    )
+    return html, "\n".join(lines)
 
 
 def static_twin(summary: str, html: str, text: str) -> None:

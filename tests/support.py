@@ -159,3 +159,21 @@ def commit_of_the_tree(folder: Path) -> None:
     git("init", "-q", "-b", "main", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "as it is", cwd=folder)
+
+
+class Panel:
+    """A widget's controls, found by their labels, and what its last child says."""
+
+    def __init__(self, box):
+        self.box = box
+
+    def find(self, label, box=None):
+        for child in (box or self.box).children:
+            if getattr(child, "description", None) == label:
+                return child
+            if hasattr(child, "children") and (found := self.find(label, child)):
+                return found
+
+    @property
+    def said(self):
+        return self.box.children[-1].value

@@ -117,12 +117,12 @@ def value_graph(root, names):
     def edge(node, i):
         return _minus(f"× {node.slopes[i]:.3g}")
 
-    places = _places(root, lambda node: node.parents)
-    title = f"Downwards, multiply by each arrow's slope: {len(places)} gradients"
+    where = places(root, lambda node: node.parents)
+    title = f"Downwards, multiply by each arrow's slope: {len(where)} gradients"
     figure = _draw(
-        places, lambda node: node.parents, label, lambda node: not node.parents, title, edge
+        where, lambda node: node.parents, label, lambda node: not node.parents, title, edge
     )
-    facts = "; ".join(f"{name(n)}: data {n.data:.4f}, gradient {n.grad:.4f}" for n in places)
+    facts = "; ".join(f"{name(n)}: data {n.data:.4f}, gradient {n.grad:.4f}" for n in where)
     show(figure, f"The engine's graph, from the loss back to the inputs: {facts}.")
 
 
@@ -143,13 +143,13 @@ def grad_fn_graph(root, names):
         name = next((name for name, tensor in names.items() if tensor is leaf), "?")
         return f"{name}\n{node.name().split('::')[-1]}"
 
-    places = _places(root.grad_fn, parents)
-    met = [node.variable for node in places if hasattr(node, "variable")]
+    where = places(root.grad_fn, parents)
+    met = [node.variable for node in where if hasattr(node, "variable")]
     leaves = [name for name, tensor in names.items() if any(tensor is leaf for leaf in met)]
-    n_operations = len(places) - len(met)
+    n_operations = len(where) - len(met)
     title = f"Torch recorded {n_operations} operations between {root_name} and {', '.join(leaves)}"
-    figure = _draw(places, parents, label, lambda node: hasattr(node, "variable"), title)
-    walk = " → ".join(label(node).replace("\n", " ") for node in places)
+    figure = _draw(where, parents, label, lambda node: hasattr(node, "variable"), title)
+    walk = " → ".join(label(node).replace("\n", " ") for node in where)
     show(figure, f"The graph of {root_name} from the result back to its leaves: {walk}.")
 
 
@@ -328,7 +328,7 @@ def _minus(text):
     return re.sub(r"-(?=\d)", "−", text)
 
 
-def _places(root, parents):
+def places(root, parents):
     """{node: (across, down)}, the root at (0, 0); every parent below all that use it."""
     order, seen = [], set()
 

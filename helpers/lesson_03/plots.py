@@ -28,7 +28,7 @@ PARTS = {
     "output head": VALIDATION,
     "norms": MUTED,
 }
-N_CHARACTERS = 150  # of a text that a model wrote
+N_CHARACTERS = 125  # of a text that a model wrote
 
 
 def _readable(text, n=N_CHARACTERS):

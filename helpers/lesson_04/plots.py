@@ -97,8 +97,8 @@ def shifted(tokens):
                  f"comes next. The first row reads {tokens[0]}, the next one token more, and so on.")  # fmt: skip
 
 
-def _axis(*beliefs):
-    """The range of prices that holds nearly all of the beliefs."""
+def price_range(*beliefs):
+    """(lowest, highest) price of an axis that holds nearly all of the beliefs, each (1000,)."""
     lows, highs = [], []
     for p in beliefs:
         total = np.cumsum(np.asarray(p, dtype=float))
@@ -129,7 +129,7 @@ def belief(probabilities, label, words):
     """Draw a belief over whole dollars, its most likely price and the label."""
     p = np.asarray(probabilities, dtype=float)
     said = int(p.argmax())
-    low, high = _axis(p)
+    low, high = price_range(p)
     low, high = min(low, label - 5), max(high, label + 5)
     figure, ax = plt.subplots(figsize=(5.6, 2.6))
     _bars(ax, p, max(low, 0), min(high, 999))
@@ -266,7 +266,7 @@ def padded(beliefs, title):
     """Draw beliefs of one prompt, a panel each, the first as a grey line in all. beliefs: {name: (1000,)}."""
     rows = {name: np.asarray(p, dtype=float) for name, p in beliefs.items()}
     alone = next(iter(rows.values()))
-    low, high = _axis(alone)
+    low, high = price_range(alone)
     figure, panels = plt.subplots(len(rows), 1, figsize=(5.4, 0.95 * len(rows) + 0.8), sharex=True,
                                   sharey=True)  # fmt: skip
     said = []
@@ -299,7 +299,7 @@ def guesses(probabilities, expected, marks):
     marks: {name: price}.
     """
     p = np.asarray(probabilities, dtype=float)
-    low, high = _axis(p)
+    low, high = price_range(p)
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.6, 4.0), sharex=True)
     _bars(above, p, low, high, FROZEN)
     colours = dict(zip(marks, (TRAINING, VALIDATION, GREEN), strict=True))
@@ -325,7 +325,7 @@ def guesses(probabilities, expected, marks):
 
 def temperatures(beliefs, samples):
     """Draw one belief at several temperatures, with a few samples below. beliefs: {T: (1000,)}."""
-    low, high = _axis(*list(beliefs.values())[:2])
+    low, high = price_range(*list(beliefs.values())[:2])
     figure, panels = plt.subplots(len(beliefs), 1, figsize=(5.4, 1.1 * len(beliefs) + 0.7),
                                   sharex=True)  # fmt: skip
     said = []

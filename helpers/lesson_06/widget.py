@@ -17,7 +17,6 @@ from helpers.lesson_06.plots import RANKS, letters
 from helpers.shapes import is_ordinary, shapes_in
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "c_attn")
-CELL = 'style="text-align: right; padding: 1px 10px"'
 HEIGHT, WIDTH = 120, 320  # of the picture of a word
 MAX_RANK = 40  # of the slider: from there on nothing changes that one sees
 
@@ -37,12 +36,7 @@ def stripes(word: str, rank: int = 4) -> ipywidgets.VBox:
     typed = ipywidgets.Text(
         value=word, description="word", style=widgets.NAMED, layout=widgets.APART
     )
-    limits = {"min": 1, "max": MAX_RANK, "value": rank}
-    number = ipywidgets.BoundedIntText(
-        description="rank", style=widgets.NAMED, layout={"width": "110px"}, **limits
-    )
-    slider = ipywidgets.IntSlider(readout=False, layout={"width": "220px"}, **limits)
-    ipywidgets.link((number, "value"), (slider, "value"))
+    number, slider = widgets.knob("rank", rank, 1, MAX_RANK)
     picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "480px"})
     pieces = {}  # of the word last seen: a moved rank needs no new decomposition
 
@@ -102,10 +96,11 @@ def show_calculator(configs: dict, r: int = 32) -> None:
     shapes, n_base, _ = _shapes_and_size(config)
     chosen = _first_choice(shapes)
     total, head, cells = lora_table(shapes, n_base, r, chosen)
+    html, text = widgets.table(head, cells)
     widgets.static_twin(
         f"Without a kernel: the answer at r = {r}",
-        f"<p>{escape(name)}: {escape(total)}</p>{_html(head, cells)}",
-        f"{name}: {total}\n{_text(head, cells)}",
+        f"<p>{escape(name)}: {escape(total)}</p>{html}",
+        f"{name}: {total}\n{text}",
     )
 
 
@@ -139,7 +134,7 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
         if chosen and not ordinary:
             checked(model.value, tuple(chosen))
         total, head, cells = lora_table(shapes, n_base, rank.value, chosen)
-        return total, _html(head, cells)
+        return total, widgets.table(head, cells)[0]
 
     said = widgets.Answer(answer)
     said.follow(model, rank)
@@ -182,19 +177,3 @@ def _first_choice(shapes):
     """The names ticked at the start: attention's, or else the first one."""
     names = counting.module_names(shapes)
     return [name for name in names if name in ATTENTION] or names[:1]
-
-
-def _html(head, cells):
-    def line(tag, items):
-        return "<tr>" + "".join(f"<{tag} {CELL}>{escape(item)}</{tag}>" for item in items) + "</tr>"
-
-    return f"<table>{line('th', head)}{''.join(line('td', items) for items in cells)}</table>"
-
-
-def _text(head, cells):
-    lines = [head, *cells]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(item.rjust(width) for item, width in zip(line, widths, strict=True))
-        for line in lines
-    )

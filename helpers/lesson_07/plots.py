@@ -147,7 +147,7 @@ def usage(scaled, tables, errors):
     errors: {name: relative error}.
     """
     scaled = np.asarray(scaled, float)
-    figure, panels = plt.subplots(len(tables), 1, figsize=(5.4, 1.45 * len(tables) + 0.6),
+    figure, panels = plt.subplots(len(tables), 1, figsize=(5.4, 1.2 * len(tables) + 0.6),
                                   sharex=True, sharey=True)  # fmt: skip
     bins = np.linspace(-1, 1, 42)
     height, _ = np.histogram(scaled, bins)
@@ -225,7 +225,7 @@ LABELS = {
 
 def losses(table, floor):
     """Draw what a model loses by bits. table: {name: (bits, family, loss, dollars)}; floor: dollars."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.0), sharex=True)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 3.7), sharex=True)
     base = next(iter(table.values()))[2]
     ticks = sorted({bits for bits, *_ in table.values()})
     place = {bits: n for n, bits in enumerate(ticks[::-1])}

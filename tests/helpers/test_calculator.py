@@ -4,29 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from support import ATTENTION, LLAMA, QWEN3, peft_count
+from support import ATTENTION, LLAMA, QWEN3, Panel, peft_count
 from transformers import Glm4MoeConfig, GPT2Config, MambaConfig, ViTConfig
 
 from helpers import counting
 from helpers.lesson_06 import widget
-
-
-class Panel:
-    """A widget's controls, found by their labels, and what its last child says."""
-
-    def __init__(self, box):
-        self.box = box
-
-    def find(self, label, box=None):
-        for child in (box or self.box).children:
-            if getattr(child, "description", None) == label:
-                return child
-            if hasattr(child, "children") and (found := self.find(label, child)):
-                return found
-
-    @property
-    def said(self):
-        return self.box.children[-1].value
 
 
 @pytest.fixture
