@@ -37,7 +37,7 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world experiments links progress bench lint clean
+.PHONY: help lab test quick test-gpu pictures notebooks world experiments links progress bench lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -54,8 +54,12 @@ quick: $(READY) ## run all tests except those that run lessons (some minutes)
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu
 
+pictures: $(READY) ## take the README's pictures out of the committed lessons
+	@$(BIN)/python tests/tools/pictures.py
+
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/tools/run_lessons.py $(LESSONS)
+	@$(BIN)/python tests/tools/pictures.py
 
 world: $(READY) ## make the pocket world again: catalogue, then base model (about an hour)
 	@$(BIN)/python data/make_catalogue.py
