@@ -40,7 +40,7 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-chec
 
 SITE = $(MAKE) --no-print-directory STACK=site
 
-.PHONY: help lab test quick test-gpu site build-site pictures notebooks world experiments links progress bench lint clean
+.PHONY: help lab test quick test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress bench lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -60,8 +60,14 @@ test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 
 site: ## build the course's site from the committed lessons, in build/site
 	@$(SITE) build-site
 
+test-site: ## build the site and read it in a browser (needs Chromium or Chrome)
+	@$(SITE) browse-site
+
 build-site: $(READY) # with STACK=site
 	@$(BIN)/python tests/tools/build_site.py
+
+browse-site: $(READY) # with STACK=site
+	@$(BIN)/python -m pytest tests/site
 
 pictures: $(READY) ## take the README's pictures out of the committed lessons
 	@$(BIN)/python tests/tools/pictures.py
