@@ -19,17 +19,18 @@ TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
 ONE_BY_ONE := $(if $(filter colab,$(STACK)),,-n 2 --dist load --maxschedchunk 1)
 PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(if $(filter colab,$(STACK)),2,1) $(BIN)/python -m pytest
 QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not lesson" $(TESTS)
-ifneq ($(words $(filter $(STACKS),$(STACK))),1)
+ifneq ($(words $(filter $(STACKS) site,$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
 endif
 
 # What each stack installs. pinned: the tested versions. colab: what Colab comes with; the lessons'
 # first cell adds the rest, as it does there. oldest: the lowest versions that requirements.txt
-# admits. newest: the newest that exist.
+# admits. newest: the newest that exist. site: what builds the site and tests it; no torch.
 PACKAGES_pinned := -r requirements.txt
 PACKAGES_colab := -r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt)
 PACKAGES_oldest := -r requirements.txt -c <(grep '^torch==' tests/stacks/pinned.txt)
 PACKAGES_newest := -r <(sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt) --editable .
+PACKAGES_site := -r $(CONSTRAINTS)
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
 # Skip byte-compilation at install time: most of the 17,000 files are never imported. Unset
@@ -37,7 +38,9 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world experiments links progress doctor bench mutants lint clean
+SITE = $(MAKE) --no-print-directory STACK=site
+
+.PHONY: help lab test quick test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -54,8 +57,24 @@ quick: $(READY) ## run all tests except those that run lessons (some minutes)
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu
 
+site: ## build the course's site from the committed lessons, in build/site
+	@$(SITE) build-site
+
+test-site: ## build the site and read it in a browser (needs Chromium or Chrome)
+	@$(SITE) browse-site
+
+build-site: $(READY) # with STACK=site
+	@$(BIN)/python tests/tools/build_site.py
+
+browse-site: $(READY) # with STACK=site
+	@$(BIN)/python -m pytest tests/site
+
+pictures: $(READY) ## take the README's pictures out of the committed lessons
+	@$(BIN)/python tests/tools/pictures.py
+
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/tools/run_lessons.py $(LESSONS)
+	@$(BIN)/python tests/tools/pictures.py
 
 world: $(READY) ## make the pocket world again: catalogue, then base model (about an hour)
 	@$(BIN)/python data/make_catalogue.py
@@ -103,7 +122,7 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	  echo "Could not make $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }; }
 	@rm -f $@
 # With PIP_FIND_LINKS set, pip already knows where to find a torch.
-	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -z "$$PIP_FIND_LINKS" ] && ! command -v nvidia-smi >/dev/null; then \
+	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -z "$$PIP_FIND_LINKS" ] && [ $(STACK) != site ] && ! command -v nvidia-smi >/dev/null; then \
 	  echo "Installing torch for the CPU …"; \
 	  $(INSTALL) torch -c $(CONSTRAINTS) -c <(grep '^torch' requirements.txt) --index-url $(CPU_TORCH) \
 	  || echo "Could not install a CPU build of torch; the next step takes the default build (several GB)."; fi

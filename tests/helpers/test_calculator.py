@@ -1,9 +1,11 @@
 """Lesson 6's widgets: the calculator counts what peft trains, and the word out of stripes."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+import site_models
 from support import ATTENTION, LLAMA, QWEN3, Panel, peft_count
 from transformers import Glm4MoeConfig, GPT2Config, MambaConfig, ViTConfig
 
@@ -140,3 +142,9 @@ def test_widgets_import_no_torch():
     modules = "helpers.widgets, helpers.counting, helpers.lesson_06.widget"
     code = f"import sys, {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_calculator_of_the_site_knows_the_same_layers():
+    """It is JavaScript; tests/site holds what it says to the lesson's numbers."""
+    shipped = json.loads(site_models.FILE.read_text(encoding="utf-8"))
+    assert shipped == json.loads(json.dumps(site_models.models())), "run: site_models.py"

@@ -4,7 +4,6 @@ python tests/tools/run_lessons.py notebooks/*.ipynb     # run each and write its
 """
 
 import ast
-import base64
 import copy
 import hashlib
 import json
@@ -33,7 +32,6 @@ TESTS = Path(__file__).resolve().parent.parent
 NOTEBOOKS = TESTS.parent / "notebooks"
 FAILED = TESTS.parent / "build" / "failed"  # what a lesson that failed leaves to look at
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-README_PICTURES = {"four_steps.png": "Four steps of one", "leaderboard.png": "Mean absolute error"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -323,18 +321,6 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def readme_pictures(notebook) -> dict[str, bytes]:
-    """{file name: PNG} of those of the README's pictures that `notebook` shows."""
-    found = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-            for file, begins in README_PICTURES.items():
-                if alt.startswith(begins):
-                    found[file] = base64.b64decode(output.data["image/png"])
-    return found
-
-
 def refresh(path: Path) -> Run:
     """Run the lesson at `path` as committed and write its outputs back, whole or not at all.
 
@@ -344,8 +330,6 @@ def refresh(path: Path) -> Run:
     new = path.with_suffix(".new")
     nbformat.write(tidy(result.notebook), new)
     new.replace(path)
-    for file, png in readme_pictures(result.notebook).items():
-        (TESTS.parent / ".github" / file).write_bytes(png)
     return result
 
 

@@ -1,0 +1,287 @@
+"""The site in a real browser: `make test-site` builds it, then reads it at two widths in two themes."""
+
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+import pytest
+
+pytest.importorskip("axe_playwright_python", reason="make test-site has what this needs")
+import build_site
+import nbformat
+from axe_playwright_python.sync_playwright import Axe
+from build_site import LESSONS, ROOT, SITE
+from playwright.sync_api import sync_playwright
+
+NAMES = ["index", *(path.stem for path in LESSONS), "lectures", "glossary"]  # in reading order
+WIDTHS, THEMES = (390, 1280), ("light", "dark")
+AXE = {"preload": False, "resultTypes": ["violations"]}  # neither loads nor lists what is not asked
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.fixture(scope="session")
+def address():
+    """The site, built now, at an address of this machine."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "tests/tools/build_site.py"], cwd=ROOT, check=True)
+    print(f"built in {time.monotonic() - begun:.0f} s")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=SITE)
+    handler.func.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"none of {', '.join(BROWSERS)} is installed"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """A function that opens a page; in the end nothing has gone wrong or left the machine."""
+    troubles, contexts = [], []
+
+    def open_it(name, width=1280, theme="light"):
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and troubles.append(said.text))
+        page.on("response", lambda got: got.status >= 400 and troubles.append(got.url))
+        page.on("request", lambda asked: elsewhere(asked.url) and troubles.append(asked.url))
+        page.goto(f"{address}{name}", wait_until="networkidle")
+        return page
+
+    def elsewhere(url):
+        return not url.startswith((address, "data:", "blob:"))
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", [*NAMES, "search"])
+def test_a_page_has_no_barrier_and_nothing_scrolls_sideways(open_page, name, width, theme):
+    page = open_page(f"{name}.html", width, theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    page.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
+    # the colours of code are many and the same on every page: once is enough
+    skipped = [] if name.startswith("06") else [[".highlight span"]]
+    found = Axe().run(page, {"exclude": skipped}, AXE).response["violations"]
+    barriers = [
+        (rule["id"], node["html"][:200])
+        for rule in found
+        for node in rule["nodes"]
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert barriers == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_picture_has_a_sentence_as_its_alternative(open_page, name):
+    page = open_page(f"{name}.html")
+    alts = page.eval_on_selector_all("article img", "found => found.map(img => img.alt)")
+    alts = [alt for alt in alts if alt != "Open In Colab"]
+    assert all(re.fullmatch(r"[A-Z0-9].{30,}\.", alt, re.S) for alt in alts), alts
+    loaded = "found => found.every(img => img.complete && img.naturalWidth > 0)"
+    assert page.eval_on_selector_all("article img", loaded)
+    if path := next((path for path in LESSONS if path.stem == name), None):
+        wanted = [
+            output.metadata["image/png"]["alt"]
+            for cell in nbformat.read(path, as_version=4).cells
+            for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        assert alts == wanted
+
+
+def test_every_page_is_reached_by_next_and_the_way_back_by_previous(open_page):
+    page = open_page("index.html")
+    for click, names in (("a.right-next", NAMES), ("a.left-prev", NAMES[::-1])):
+        for here, there in zip(names, names[1:], strict=False):
+            assert page.url.endswith(f"/{here}.html")
+            page.click(click)
+            page.wait_for_url(f"**/{there}.html")
+        assert page.query_selector(click) is None
+
+
+def test_every_page_is_in_the_sidebar(open_page):
+    page = open_page("glossary.html")
+    hrefs = "found => found.map(a => a.getAttribute('href'))"
+    listed = page.eval_on_selector_all(".bd-sidebar-primary nav a", hrefs)
+    assert [href.partition(".")[0].strip("#") for href in listed] == [*NAMES[1:-1], ""]
+
+
+@pytest.mark.parametrize(
+    "words, wanted",
+    [("LoRA", "LoRA’s parameter count"), ("損失", "Glossary"), ("손실", "Glossary")],
+)
+def test_the_search_finds(open_page, words, wanted):
+    page = open_page("index.html")
+    page.click("button.search-button-field")
+    page.fill("dialog input[name=q]", words)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=*")
+    page.wait_for_selector(".pagefind-ui__result")
+    titles = page.locator(".pagefind-ui__result-title").all_text_contents()
+    assert any(wanted in title for title in titles), titles
+    excerpts = page.locator(".pagefind-ui__result-excerpt").all_text_contents()
+    assert any(words in excerpt for excerpt in excerpts), excerpts
+
+
+def test_the_search_does_not_find_what_is_not_there(open_page):
+    page = open_page("search.html?q=쀍쀍")
+    page.wait_for_selector(".pagefind-ui__message >> text=No results")
+
+
+def test_the_theme_is_switched_and_kept(open_page):
+    page = open_page("index.html")
+    page.click("button.theme-switch-button")
+    page.click("button.theme-change-button[data-mode=dark]")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.goto(page.url.replace("index", "01_tensors"))
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_a_term_says_what_it_means_and_leads_to_the_glossary(open_page):
+    page = open_page("06_lora_parameter_count.html")
+    term = page.locator("article a:has-text('low-rank adaptation')").first
+    row = next(row for row in build_site.terms() if row["term"] == "low-rank adaptation")
+    hint = term.get_attribute("title")
+    assert hint == f"{row['meaning']} {row['japanese']} · {row['korean']}"
+    term.click()
+    page.wait_for_url("**/glossary.html#term-low-rank-adaptation")
+    assert page.locator("span[lang=ko]", has_text=row["korean"]).count() >= 1
+
+
+def test_a_quiz_folds_out_each_option_s_own_reason(open_page):
+    page = open_page("04_next_token_loss.html")
+    asked = build_site.questions.load()["04"]
+    for option in (option for question in asked for option in question.options):
+        folded = page.locator(".quiz details", has=page.get_by_text(option.text, exact=True))
+        assert not folded.locator("p").is_visible()
+        folded.locator("summary").click()
+        verdict = "✓ Right." if option.right else "✗ Wrong."
+        assert folded.locator("p").text_content() == f"{verdict} {option.reason}"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in LESSONS])
+def test_a_lesson_shows_nothing_that_only_a_run_needs(open_page, name):
+    page = open_page(f"{name}.html")
+    said = page.locator("article").text_content()
+    for noise in ("not done yet", "no guess typed", "COURSE, REF", "progress.Progress", "VBox("):
+        assert noise not in said, noise
+    badge = page.locator("article a[href^='https://colab']")
+    assert badge.get_attribute("href").endswith(f"/notebooks/{name}.ipynb")
+    assert page.locator("article section section").count() > 5
+
+
+def outputs_of(lesson, cell_id):
+    [path] = [path for path in LESSONS if path.stem.startswith(lesson)]
+    [cell] = [cell for cell in nbformat.read(path, as_version=4).cells if cell.id == cell_id]
+    return cell.outputs
+
+
+@pytest.mark.parametrize("name", ["index", "05_hyperparameters"])
+def test_the_valley_walks_as_lesson_5_does(open_page, name):
+    page = open_page(f"{name}.html")
+    valley = page.locator("[data-course=valley]")
+    said = outputs_of("05", "l05c07")[0].metadata["image/png"]["alt"]
+    walks = re.findall(r"rate ([\d.]+): (loss [\d.]+ to [\d.]+\d)", said)
+    printed = outputs_of("05", "l05c09")[0].text
+    factors = re.findall(r"rate (\S+) +w0 × (\S+)  w1 × (\S+)", printed)
+    assert len(walks) == len(factors) == 4
+    for (rate, loss), (again, a, b) in zip(walks, factors, strict=True):
+        assert rate == again
+        valley.locator("input").fill(rate)
+        assert valley.get_by_role("status").text_content() == f"rate {rate}: {loss} in 20 steps"
+        factors_said = valley.locator("p").last.text_content()
+        assert f"along the valley by {a}, and across it by {b}." in factors_said
+        assert valley.locator("circle").count() == 21
+        assert loss in valley.locator("svg").get_attribute("aria-label")
+
+
+def test_the_valley_is_moved_with_the_keyboard(open_page):
+    page = open_page("index.html")
+    slider = page.get_by_role("slider", name="learning rate")
+    before = page.get_by_role("status").text_content()
+    slider.press("ArrowRight")
+    assert page.get_by_role("status").text_content() != before
+
+
+def test_the_calculator_counts_as_lesson_6_does(open_page):
+    page = open_page("06_lora_parameter_count.html")
+    calculator = page.locator("[data-course=calculator]")
+    said = calculator.get_by_role("status")
+    committed = outputs_of("06", "0631996f")[-1].data["text/plain"].splitlines()
+    assert f"Llama 3.1 8B: {said.text_content()}" == committed[1]
+    cells = calculator.locator("tbody td").all_text_contents()
+    assert "  ".join(cells).split() == " ".join(committed[3:]).split()
+
+    families = re.findall(
+        r"(?m)^(.+?) +([\d,]+) of +([\d,]+) weights$", outputs_of("06", "508a5a7e")[0].text
+    )
+    assert len(families) == 5
+    for name, total, base in families:
+        calculator.get_by_label("model").select_option(name)
+        for tick in calculator.get_by_role("checkbox").all():
+            tick.check()
+        assert said.text_content().startswith(f"{total} weights: ")
+        assert said.text_content().endswith(f"of the base's {base}")
+    calculator.get_by_label("rank r").select_option("64")
+    double = 2 * int(families[-1][1].replace(",", ""))
+    assert said.text_content().startswith(f"{double:,} weights: ")
+    for tick in calculator.get_by_role("checkbox").all():
+        tick.uncheck()
+    assert said.text_content() == "✗ no target module chosen: tick at least one"
+
+
+def test_the_two_formulas_are_mathml(open_page):
+    for name in ("01_tensors", "09_evaluate"):
+        page = open_page(f"{name}.html")
+        [formula] = page.locator("article math").all()
+        assert formula.bounding_box()["height"] > 15
+        assert "\\sum" not in page.locator("article").text_content()
+
+
+def test_every_link_within_the_site_leads_somewhere():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in SITE.glob("*.html")}
+    n_links = 0
+    for name, text in pages.items():
+        for target in re.findall(r'href="([^"]*)"', text):
+            if not re.match(r"https?:|data:", target):
+                file, _, anchor = target.partition("#")
+                assert (SITE / file.partition("?")[0]).exists(), (name, target)
+                n_links += 1
+                if anchor:
+                    assert f'id="{anchor}"' in pages[file or name], (name, target)
+    assert n_links > 500
+
+
+def test_the_book_has_every_page_and_its_pictures_words():
+    with zipfile.ZipFile(SITE / "course.epub") as book:
+        names = book.namelist()
+        for name in NAMES[:-2]:
+            text = book.read(f"{name}.xhtml").decode()
+            assert "data-course" not in text
+            alts = re.findall(r'<img [^>]*alt="([^"]*)"', text)
+            assert alts and all(alt == "Open In Colab" or len(alt) > 30 for alt in alts)
+        assert {"lectures.xhtml", "glossary.xhtml"} <= set(names)
