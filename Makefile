@@ -18,7 +18,7 @@ LAB_FLAGS ?=
 TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
 ONE_BY_ONE := $(if $(filter colab,$(STACK)),,-n 2 --dist load --maxschedchunk 1)
 PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(if $(filter colab,$(STACK)),2,1) $(BIN)/python -m pytest
-QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not lesson" $(TESTS)
+QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not browser and not lesson" $(TESTS)
 ifneq ($(words $(filter $(STACKS),$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
 endif
@@ -37,7 +37,7 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 
-.PHONY: help lab test quick test-gpu notebooks world experiments links progress bench lint clean
+.PHONY: help lab test quick test-browser test-gpu notebooks world experiments links progress bench lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -50,6 +50,9 @@ test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest
 
 quick: $(READY) ## run all tests except those that run lessons (some minutes)
 	@$(QUICK)
+
+test-browser: $(READY) ## run the lessons in JupyterLab and move their widgets (needs Chromium)
+	@$(PYTEST) -m browser $(if $(filter tests,$(TESTS)),tests/browser,$(TESTS))
 
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu
