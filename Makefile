@@ -9,6 +9,7 @@ VENV := .venv$(if $(filter-out pinned,$(STACK)),-$(STACK))
 BIN := $(VENV)/bin
 MARK := $(VENV)/made-by-make
 READY := $(VENV)/ready
+TOOLS := $(VENV)/tools
 CONSTRAINTS := tests/stacks/$(STACK).txt
 LESSONS ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_FLAGS ?=
@@ -18,7 +19,7 @@ LAB_FLAGS ?=
 TESTS ?= $(if $(filter colab,$(STACK)),tests/lessons/test_colab.py,tests)
 ONE_BY_ONE := $(if $(filter colab,$(STACK)),,-n 2 --dist load --maxschedchunk 1)
 PYTEST = STACK=$(STACK) OMP_NUM_THREADS=$(if $(filter colab,$(STACK)),2,1) $(BIN)/python -m pytest
-QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not lesson" $(TESTS)
+QUICK = $(PYTEST) -n 2 --dist loadfile -m "not gpu and not browser and not lesson" $(TESTS)
 ifneq ($(words $(filter $(STACKS) site,$(STACK))),1)
 $(error STACK=$(STACK) is unknown; take one of $(STACKS))
 endif
@@ -40,7 +41,7 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-chec
 
 SITE = $(MAKE) --no-print-directory STACK=site
 
-.PHONY: help lab test quick test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants lint clean
+.PHONY: help lab test quick test-browser test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -53,6 +54,9 @@ test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest
 
 quick: $(READY) ## run all tests except those that run lessons (some minutes)
 	@$(QUICK)
+
+test-browser: $(TOOLS) ## run the lessons in JupyterLab and move their widgets (needs Chromium)
+	@$(PYTEST) -m browser $(if $(filter tests,$(TESTS)),tests/browser,$(TESTS))
 
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)
 	@$(BIN)/python -m pytest -m gpu tests/gpu
@@ -95,7 +99,7 @@ doctor: $(READY) ## say what this machine can run, and what to mend
 bench: $(READY) ## measure the budgets on this machine
 	@$(BIN)/python tests/tools/bench.py
 
-mutants: $(READY) ## change the helpers one place at a time: do tests notice? Hours (FILES=… SAMPLE=60)
+mutants: $(TOOLS) ## change the helpers one place at a time: do tests notice? Hours (FILES=… SAMPLE=60)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/tools/mutants.py $(or $(SAMPLE),60) $(FILES)
 
 lint: $(READY) ## check the style of the code, and that every imported package is declared
@@ -130,4 +134,9 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@{ $(INSTALL) pip -c $(CONSTRAINTS) && $(INSTALL) $(PACKAGES_$(STACK)) -c $(CONSTRAINTS); } || { \
 	  echo "The installation failed; the lines above say why. The incomplete environment will not be used:"; \
 	  echo "fix the cause (network? disk space?) and run the same command again."; exit 1; }
+	@touch $@
+
+# What only test-browser and mutants need, so that no learner installs it.
+$(TOOLS): tests/stacks/tools.txt $(READY)
+	@$(INSTALL) -r tests/stacks/tools.txt -c $(CONSTRAINTS)
 	@touch $@

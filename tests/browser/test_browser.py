@@ -1,0 +1,316 @@
+"""Each lesson in JupyterLab as `make lab` starts it: Run All, then its widgets by keyboard.
+
+    make test-browser                      # every lesson; TESTS="tests/browser -k 04" for one
+    make test-browser CHROMIUM=/opt/chrome # a browser that is not on the PATH
+
+It needs Chromium or Chrome on this machine and downloads none. What a failed lesson looked like is
+left in build/failed/.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+import run_lessons as runner
+
+pytestmark = pytest.mark.browser
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MINUTES = 15  # for one lesson, on a slow machine
+QUIET = {  # every cell in the page, also those out of view; no news, no updates
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+LOOK = """() => {
+  const seen = selector => [...document.querySelectorAll(selector)].map(e => e.textContent);
+  const outputs = seen('.jp-OutputArea-output');
+  return {
+    "stderr or an error": seen('[data-mime-type="application/vnd.jupyter.stderr"]'),
+    "a widget that is not there": [...seen('.jupyter-widgets-error-widget'), ...outputs.filter(
+      text => /Loading widget|Error displaying widget|Click to show javascript/.test(text))],
+    "a progress bar": outputs.filter(text => /\\d+%\\|/.test(text)),
+    "a dialog": seen('.jp-Dialog'),
+    "in the log console": seen('.jp-LogConsoleStatusItem:not(.lm-mod-hidden)').filter(
+      text => /[1-9]/.test(text)),
+  }
+}"""
+PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].map(e => e.textContent)"
+BEGUN = PROMPTS + ".some(text => /[0-9*]/.test(text))"  # no cell has a number before it was run
+OVER = PROMPTS + ".every(text => !text.includes('*'))"
+LENGTH = "document.querySelector('.jp-Notebook').textContent.length"
+
+
+def chromium() -> str:
+    """The path of the browser: $CHROMIUM, or the first of `NAMES` on the PATH."""
+    found = filter(None, map(shutil.which, [os.environ.get("CHROMIUM", ""), *NAMES]))
+    return next(found, "")
+
+
+@dataclass
+class Lab:
+    address: str
+    folder: Path  # with the notebooks
+
+    def end_kernels(self) -> None:
+        for session in ask(f"{self.address}/api/sessions"):
+            ask(f"{self.address}/api/sessions/{session['id']}", "DELETE")
+
+
+@contextmanager
+def jupyterlab(folder, settings=QUIET):
+    """JupyterLab in a copy of the lessons without outputs, with settings of its own."""
+    notebooks = folder / "notebooks"
+    shutil.copytree(runner.NOTEBOOKS, notebooks)
+    for path in notebooks.glob("*.ipynb"):
+        notebook = runner.read(path)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
+    for name, values in settings.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    ours = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    ours["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
+    ours["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
+    command += ["--ip=127.0.0.1", "--IdentityProvider.token=test"]
+    command += ["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    command += shlex.split(os.environ.get("LAB_FLAGS", ""))
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=notebooks, env=os.environ | ours, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(240):
+                try:
+                    ask(f"{address}/api/status")
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            else:
+                said = (folder / "server.log").read_text(encoding="utf-8")
+                raise RuntimeError(f"JupyterLab did not start in two minutes:\n{said}")
+            yield Lab(address, notebooks)
+        finally:
+            server.terminate()  # which ends its kernels
+            server.wait()
+
+
+def ask(url: str, method: str = "GET"):
+    """What the server answers, from JSON; None if it answers nothing."""
+    request = urllib.request.Request(f"{url}?token=test", method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read() or "null")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not (path := chromium()):
+        pytest.fail(
+            "There is no Chromium on the PATH: install it (apt install chromium), or name one: "
+            "make test-browser CHROMIUM=/path/to/it",
+            pytrace=False,
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    page.faults = []  # what the page itself reports
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    yield page
+    page.close()
+
+
+def run_all(page, address: str, name: str) -> None:
+    """Open the lesson `name`, choose Run All Cells, and wait until the kernel is idle."""
+    page.goto(f"{address}/lab/tree/{name}?reset&token=test")
+    page.get_by_text("| Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(BEGUN)
+    page.wait_for_function(OVER, polling=500, timeout=MINUTES * 60_000)
+    page.get_by_text("| Idle").wait_for()
+    before = None
+    while before != (before := page.evaluate(LENGTH)):  # until the widgets are drawn
+        page.wait_for_timeout(500)
+
+
+def said(page, label: str):
+    """What the widget with the control `label` says."""
+    widget = page.locator(f'.widget-vbox:has(label:text-is("{label}")) [role="status"]')
+    return re.sub(r"\s+", " ", widget.last.inner_text())
+
+
+def until(page, label: str, words: str) -> None:
+    """Wait until the widget with the control `label` says `words`."""
+    end = time.time() + 60
+    while words not in said(page, label):
+        assert time.time() < end, f"{words!r} is not in {said(page, label)!r}"
+        page.wait_for_timeout(100)
+
+
+def type_into(page, label: str, text: str) -> None:
+    """Replace what is in the control `label`, as with a keyboard."""
+    control = page.get_by_label(label, exact=True)
+    control.focus()
+    control.press("Control+a")
+    page.keyboard.type(text)
+    if control.evaluate("e => e.tagName") == "INPUT":
+        control.press("Enter")
+
+
+def choose(page, label: str, option: str) -> None:
+    """Choose an option of the list `label` by its first letters, as with a keyboard."""
+    page.get_by_label(label, exact=True).focus()
+    page.keyboard.type(option)
+
+
+def lesson_01(page):
+    until(page, "first shape", "(2, 3) + (3, 4): refused")
+    choose(page, "operation", "@")
+    until(page, "first shape", "(2, 3) @ (3, 4) makes (2, 4)")
+    type_into(page, "second shape", "4")
+    until(page, "first shape", "refused, because 3 meets 4")
+
+
+def lesson_02(page):
+    type_into(page, "steps back", "1")
+    until(page, "steps back", "Step 1 of 6, from loss to p")
+    type_into(page, "w", "1")
+    until(page, "steps back", "from loss to p: 1 times the slope -1.333")  # 1 + exp(-1.1)
+
+
+def lesson_03(page):
+    until(page, "layers", "8,030,261,248 parameters")
+    type_into(page, "heads", "24")
+    until(page, "layers", "✗ 4096 (embedding dimension) does not divide by 24")
+    page.get_by_role("button", name="Hollis", exact=True).press("Enter")
+    words = page.locator(".widget-vbox:has(.widget-toggle-buttons) [role=status]")
+    words.get_by_text("Hollis looks most at").wait_for()
+
+
+def lesson_04(page):
+    before = said(page, "second text")
+    assert before.startswith("Both texts: most likely $")
+    type_into(page, "second text", "Well used. A lamp.")
+    until(page, "second text", "Second: most likely $")
+    changed = said(page, "second text")
+    type_into(page, "temperature", "3")
+    page.wait_for_timeout(1000)
+    assert said(page, "second text") != changed
+    type_into(page, "second text", " ")
+    until(page, "second text", "✗ second text")
+
+
+def lesson_05(page):
+    until(page, "learning rate", "it comes down")
+    type_into(page, "learning rate", "0.05")
+    until(page, "learning rate", "SGD, learning rate 0.05: it diverges")
+    choose(page, "optimizer", "AdamW")
+    until(page, "learning rate", "AdamW, learning rate 0.05: it comes down")
+
+
+def lesson_06(page):
+    until(page, "rank r", "27,262,976 weights")
+    choose(page, "rank r", "64")
+    until(page, "rank r", "54,525,952 weights")
+    type_into(page, "rank", "12")
+    until(page, "rank", "rank 12: ")
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "rank", "rank 13: ")
+
+
+def lesson_07(page):
+    until(page, "bits", "16 levels, 4.50 bits a number")
+    type_into(page, "bits", "2")
+    until(page, "bits", "4 levels, 2.50 bits a number")
+
+
+def quiz(page):
+    """The first question refuses a wrong answer and accepts the right one, by Tab and Space."""
+    question = page.locator(".course-quiz .widget-radio-box").first
+    answer = page.locator('.course-quiz [role="status"]').first
+    question.locator("input").first.focus()
+    heard = set()
+    for _ in range(question.locator("input").count()):
+        page.keyboard.press("Space")
+        page.wait_for_timeout(1000)
+        heard.add(answer.inner_text()[:2].strip())
+        page.keyboard.press("Tab")
+    assert heard == {"✓", "✗"}
+
+
+@pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_clean_in_jupyterlab_and_its_widgets_answer_the_keyboard(lab, page, path):
+    try:
+        run_all(page, lab.address, path.name)
+        faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
+        assert (faults, page.faults) == ({}, [])
+        if moves := globals().get(f"lesson_{path.stem[:2]}"):
+            moves(page)
+        quiz(page)
+        faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
+        assert (faults, page.faults) == ({}, []), "after its widgets were moved"
+    except Exception:
+        runner.FAILED.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=runner.FAILED / f"{path.stem}.png")
+        raise
+    finally:
+        lab.end_kernels()
+
+
+FAULTY = [
+    "import sys, ipywidgets; print('careful', file=sys.stderr)",
+    "print(' 50%|#####     | 5/10')",
+    "kind = 'application/vnd.jupyter.widget-view+json'; gone = {'model_id': 'gone'}\n"
+    "display({kind: gone | {'version_major': 2, 'version_minor': 0}}, raw=True)",
+    "button = ipywidgets.Button(description='press'); button.on_click(lambda _: 1 / 0); button",
+    "1 / 0",
+]
+
+
+def test_what_goes_wrong_in_a_notebook_is_seen(lab, page):
+    """The test above would pass none of these cells."""
+    cells = [nbformat.v4.new_code_cell(source) for source in FAULTY]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(notebook, lab.folder / "faulty.ipynb")
+    run_all(page, lab.address, "faulty.ipynb")
+    page.get_by_role("button", name="press", exact=True).press("Enter")
+    page.wait_for_timeout(3000)
+    faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
+    assert {*faults} == {*page.evaluate(LOOK)} - {"a dialog"}, faults
+    assert [len(found) for found in faults.values()] == [2, 1, 1, 1], faults
