@@ -43,7 +43,7 @@ SITE = $(MAKE) --no-print-directory STACK=site
 
 .PHONY: help lab test quick test-browser test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants lint clean
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
 	@cd notebooks && ../$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) 01_tensors.ipynb

@@ -71,6 +71,16 @@ def test_an_entry_is_complete_and_its_section_exists_and_uses_the_term(row):
     assert not re.search(r"[가-힣]", row["japanese"]) and not re.search(r"[ぁ-ヿ]", row["korean"])
 
 
+def test_a_term_is_italic_for_the_first_time_in_the_lesson_of_its_entry():
+    lessons = {row["term"].casefold(): row["lesson"] for row in ROWS}
+    first = {}
+    for lesson, notebook in NOTEBOOKS.items():
+        for _, text in italics(notebook):
+            term = next((t for t in (text.casefold(), text.casefold()[:-1]) if t in lessons), None)
+            first.setdefault(term, lesson)
+    assert {t: (at, lessons[t]) for t, at in first.items() if t and at < lessons[t]} == {}
+
+
 def test_no_term_is_there_twice_and_the_order_is_that_of_the_lessons():
     terms = [row["term"].casefold() for row in ROWS]
     assert len(terms) == len(set(terms))
