@@ -51,38 +51,56 @@ def judge(run, passes):
 
 
 def judge_page(run, path):
-    """The committed page shows what the last pass of this run shows.
+    """The committed page shows what the last pass of this run shows: see `differences`."""
+    found = differences(runner.read(path), run.notebook, runner.settings(path)["page"])
+    again = f"run: make notebooks LESSONS=notebooks/{path.name}"
+    assert found == [], "\n".join([again, *found])
 
-    For the lessons that do not train, whose NN.toml has a [page]. Text is equal word by word, a
-    number may differ by `rel`, and the cells of `varies` by anything.
+
+def differences(committed, ran, page) -> list[str]:
+    """What the page `committed` shows and the run `ran` does not, a text for each line.
+
+    Words and whole numbers are equal, pictures by their text alternatives, and other numbers within
+    the share `rel` of page, which is an NN.toml's [page]. `loose` gives cells a `rel` or an `abs` of
+    their own, for all their numbers; those in `varies` may show anything. Verdicts on answers are
+    left out, because the run has other answers than the page.
+    Raises ValueError if `loose` or `varies` name a cell that is not there.
     """
-    page = runner.settings(path).get("page")
-    if page is None:
-        return
-    ran = {re.sub(r"-\d+$", "", cell.id): cell for cell in run.notebook.cells}  # the last pass
-    for cell in runner.read(path).cells:
-        if cell.cell_type != "code" or cell.id in page["varies"]:
+    now = {re.sub(r"-\d+$", "", cell.id): cell for cell in ran.cells}  # the last pass
+    code = [cell for cell in committed.cells if cell.cell_type == "code"]
+    loose, varies = page.get("loose", {}), page.get("varies", {})
+    if unknown := {*loose, *varies} - {cell.id for cell in code}:
+        raise ValueError(f"no code cell has the id {', '.join(sorted(unknown))}")
+    found = []
+    for cell in code:
+        if cell.id in varies or cell.source.startswith("progress."):
             continue
-        if cell.source.startswith("progress."):
-            continue  # the run has solved the exercises
-        committed, now = _lines(cell), _lines(ran[cell.id])
-        again = f"run: make notebooks LESSONS=notebooks/{path.name}\n{cell.id}: "
-        assert len(committed) == len(now), f"{again}{committed}\n{now}"
-        for old, new in zip(committed, now, strict=True):
-            assert NUMBER.sub("#", old) == NUMBER.sub("#", new), f"{again}{old}\n{new}"
-            for was, is_now in zip(_numbers(old), _numbers(new), strict=True):
-                close = math.isclose(was, is_now, rel_tol=page["rel"])
-                assert close, f"{again}{was} is now {is_now}\n{old}\n{new}"
+        olds, news = _lines(cell), _lines(now[cell.id])
+        if len(olds) != len(news):
+            found.append(f"{cell.id}: {len(olds)} lines are now {len(news)}: {olds}, {news}")
+            continue
+        for old, new in zip(olds, news, strict=True):
+            if not _same(old, new, page["rel"], loose.get(cell.id)):
+                found.append(f"{cell.id}: {old}\n{' ' * len(cell.id)}  {new}")
+    return found
+
+
+def _same(old, new, rel, loose):
+    """Whether two lines are the same, up to what their numbers may differ by."""
+    if NUMBER.sub("#", old) != NUMBER.sub("#", new):
+        return False
+    for was, is_now in zip(NUMBER.findall(old), NUMBER.findall(new), strict=True):
+        whole = "." not in was and "e" not in was
+        may = loose or {"rel": 0 if whole else rel}
+        was, is_now = (float(n.replace(",", "").replace("−", "-")) for n in (was, is_now))
+        if not math.isclose(was, is_now, rel_tol=may.get("rel", 0), abs_tol=may.get("abs", 0)):
+            return False
+    return True
 
 
 def _lines(cell):
     lines = [" ".join(line.split()) for line in runner.all_text_of(cell).splitlines()]
     return [line for line in lines if line and not line.startswith(VERDICTS)]
-
-
-def _numbers(line):
-    found = NUMBER.findall(line)
-    return [float(n.replace(",", "").replace("−", "-")) for n in found]
 
 
 def judge_cells(run):

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 import run_lessons as runner
-from judging import in_kernels, judge, judge_page, report
+from judging import differences, in_kernels, judge, judge_page, report
 
 KILL_BEFORE_SAVING = """
 import os, signal
@@ -32,6 +32,67 @@ def test_lesson(name, record_property):
         if STACK == "pinned" and name == path.stem:  # other versions say things in other words
             judge_page(run, path)
     assert run.peak_gb <= 1.5, "GB, the budget of a laptop"
+
+
+SHOWN = {  # what each cell of a made-up page shows
+    "text": "1,600 items, loss 1.200\n3 steps",
+    "near": "gap 3e-07 at 16",
+    "trained": "$24 for a desk",
+    "timed": "0.3 seconds",
+    "drawn": "[picture] Loss falls from 7.0 to 1.20.",
+}
+PAGE = {
+    "rel": 0.02,
+    "loose": {"near": {"abs": 1e-5}, "trained": {"rel": 0.1}},
+    "varies": {"timed": "seconds"},
+}
+
+
+def page_with(**changed):
+    """The made-up page as a notebook, with some of its texts changed."""
+    cells = []
+    for name, text in {**SHOWN, **changed}.items():
+        kind, data = "execute_result", {"text/plain": text}
+        if text.startswith("[picture]"):
+            kind, data = "display_data", {"image/png": "", "text/plain": text}
+        shown = nbformat.v4.new_output(kind, data)
+        cells.append(nbformat.v4.new_code_cell(f"{name}()", id=name, outputs=[shown]))
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"text": "1,600 items, error 1.200\n3 steps"},
+        {"text": "1,600 items, loss 1.250\n3 steps"},
+        {"text": "1,601 items, loss 1.200\n3 steps"},  # a whole number is counted, not measured
+        {"text": "1,600 items, loss 1.200"},
+        {"text": "1,600 items, loss 1.200\n3 steps\n4 steps"},
+        {"near": "gap 3e-05 at 16"},
+        {"near": "gap 3e-07 at 17"},
+        {"trained": "$28 for a desk"},
+        {"trained": "$24 for a sofa"},
+        {"drawn": "[picture] Loss rises from 7.0 to 1.20."},
+        {"drawn": "[picture] Loss falls from 7.0 to 1.30."},
+    ],
+)
+def test_a_page_that_shows_something_else_than_the_run_is_found(changed):
+    [name] = changed
+    for old, new in ((page_with(), page_with(**changed)), (page_with(**changed), page_with())):
+        [said] = differences(old, new, PAGE)
+        assert said.startswith(f"{name}: ")
+
+
+def test_a_page_may_differ_by_what_its_settings_allow():
+    run = page_with(text="1,600 items, loss 1.21\n3 steps", near="gap 9e-06 at 16", timed="none")
+    run.cells[2].outputs[0].data["text/plain"] = "$25 for a desk"
+    assert differences(page_with(), run, PAGE) == []
+
+
+@pytest.mark.parametrize("setting", [{"varies": {"gone": "?"}}, {"loose": {"gone": {"rel": 1}}}])
+def test_a_setting_for_a_cell_that_is_not_there_is_refused(setting):
+    with pytest.raises(ValueError, match="no code cell has the id gone"):
+        differences(page_with(), page_with(), PAGE | setting)
 
 
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
