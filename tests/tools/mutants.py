@@ -103,11 +103,11 @@ def judge(path: Path, sample: int) -> tuple[int, int]:
     start, seen = time.monotonic(), Path("seen.txt")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    if not passes(tests, 600, lambda: seen.write_text(" ".join(sys.modules), "utf-8")):
+    if not passes(tests, 600, lambda: seen.write_text(" ".join(sys.modules), encoding="utf-8")):
         sys.exit(f"{path}: its tests fail without a change: pytest {' '.join(tests)}")
     seconds = time.monotonic() - start
     ours = {file.stem for file in Path().rglob("*.py")} | {"helpers", "answers"}
-    for name in seen.read_text("utf-8").split():  # so that each fork finds them imported
+    for name in seen.read_text(encoding="utf-8").split():  # so that each fork finds them imported
         if name.partition(".")[0] not in ours:
             with suppress(Exception):
                 import_module(name)
