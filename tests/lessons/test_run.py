@@ -3,6 +3,8 @@
 import copy
 import os
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -93,6 +95,22 @@ def test_a_page_may_differ_by_what_its_settings_allow():
 def test_a_setting_for_a_cell_that_is_not_there_is_refused(setting):
     with pytest.raises(ValueError, match="no code cell has the id gone"):
         differences(page_with(), page_with(), PAGE | setting)
+
+
+@pytest.mark.parametrize(
+    "trains, cpu, judged", [(True, "A", True), (True, "B", False), (False, "B", True)]
+)
+def test_a_page_that_trains_is_judged_on_a_cpu_like_its_own(
+    trains, cpu, judged, tmp_path, monkeypatch
+):
+    committed = page_with()
+    committed.metadata["course"] = {"cpu": "A"}
+    nbformat.write(committed, tmp_path / "01_made_up.ipynb")
+    monkeypatch.setattr(runner, "settings", lambda path: {"page": PAGE | {"trains": trains}})
+    monkeypatch.setattr(runner, "cpu", lambda: cpu)
+    run = SimpleNamespace(notebook=page_with(trained="$48 for a desk"))
+    with pytest.raises(AssertionError, match="trained: ") if judged else nullcontext():
+        judge_page(run, tmp_path / "01_made_up.ipynb")
 
 
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)

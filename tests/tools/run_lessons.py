@@ -82,6 +82,13 @@ def outputs_sha256(notebook) -> str:
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
+def cpu() -> str:
+    """What torch computes with here, such as AVX2 or AVX512: by it trainings end a little elsewhere."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
 def settings(path: Path) -> dict:
     """tests/lessons/NN.toml of the lesson at `path`: its values, its knobs to try, its answers."""
     text = (TESTS / "lessons" / f"{path.stem[:2]}.toml").read_text(encoding="utf-8")
@@ -317,6 +324,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     notebook.metadata["course"] = {
         "sources_sha256": sources_sha256(notebook),
         "outputs_sha256": outputs_sha256(notebook),
+        "cpu": cpu(),
     }
     return notebook
 
