@@ -3,6 +3,7 @@
 Pages are written to build/site-source. Sphinx makes HTML and an EPUB of them, Pagefind the search.
 A page is a notebook without what says nothing on paper: Colab's set-up, progress, empty answers.
 What the site alone has (first page, look, what moves) is in the folder `site` beside this file.
+The theme (BSD, with Font Awesome's icons) and Pagefind (MIT) come from PyPI: nothing is vendored.
 """
 
 import csv
