@@ -105,7 +105,7 @@ def outputs(cell) -> list:
     kept = []
     for output in cell.outputs:
         data = output.get("data", {})
-        if data.get("text/plain", "").startswith("·"):  # nothing answered yet
+        if data.get("text/plain", "").strip("'").startswith("·"):  # nothing answered yet
             continue
         if "<style scoped>" in data.get("text/html", ""):
             table = re.sub(r"<style scoped>.*?</style>", "", data["text/html"], flags=re.S)
