@@ -3,6 +3,7 @@
 Pages are written to build/site-source. Sphinx makes HTML and an EPUB of them, Pagefind the search.
 A page is a notebook without what says nothing on paper: Colab's set-up, progress, empty answers.
 What the site alone has (first page, look, what moves) is in the folder `site` beside this file.
+The theme (BSD, with Font Awesome's icons) and Pagefind (MIT) come from PyPI: nothing is vendored.
 """
 
 import csv
@@ -104,7 +105,7 @@ def outputs(cell) -> list:
     kept = []
     for output in cell.outputs:
         data = output.get("data", {})
-        if data.get("text/plain", "").startswith("·"):  # nothing answered yet
+        if data.get("text/plain", "").strip("'").startswith("·"):  # nothing answered yet
             continue
         if "<style scoped>" in data.get("text/html", ""):
             table = re.sub(r"<style scoped>.*?</style>", "", data["text/html"], flags=re.S)

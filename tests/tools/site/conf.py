@@ -23,6 +23,7 @@ html_js_files = [("course.js", {"defer": "defer"})]
 html_additional_pages = {"search": "search.html"}
 html_sidebars = {"**": ["lessons.html"], "index": []}
 html_copy_source = html_show_sourcelink = html_use_index = False
+html_scaled_image_link = False
 html_math_renderer = "mathml"  # browsers show it without a script
 html_favicon = "static/icon.svg"
 html_context = {"default_mode": "auto"}
