@@ -121,7 +121,7 @@ def ask(url: str, method: str = "GET"):
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+def lab(browser, tmp_path_factory):
     with jupyterlab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
 
@@ -192,9 +192,14 @@ def type_into(page, label: str, text: str) -> None:
 
 
 def choose(page, label: str, option: str) -> None:
-    """Choose an option of the list `label` by its first letters, as with a keyboard."""
+    """Open the list `label`, choose an option by its letters, and close it.
+
+    In a list that is closed, letters and arrows are commands of the notebook's.
+    """
     page.get_by_label(label, exact=True).focus()
+    page.keyboard.press("Space")
     page.keyboard.type(option)
+    page.keyboard.press("Enter")
 
 
 def lesson_01(page):
