@@ -235,6 +235,10 @@ def epochs(training, validation):
                  f"epoch {best}.")  # fmt: skip
 
 
+def _in_words(value):
+    return f"{float(value):.2f}" if float(value) < 100 else "beyond all bounds"  # nan too
+
+
 def six_curves(curves):
     """Draw six trainings to diagnose. curves: (training, validation) losses, one a step."""
     figure, panels = plt.subplots(3, 2, figsize=(6.2, 4.8), sharex=True, sharey=True)
@@ -248,7 +252,7 @@ def six_curves(curves):
             ax.plot(shown, color=colour, linestyle=style, linewidth=1.5)
         panel_title(ax, f"curve {n}")
         picks = [0, len(training) // 4, len(training) // 2, len(training) - 1]
-        t, v = ([f"{float(curve[i]):.2f}" for i in picks] for curve in (training, validation))
+        t, v = ([_in_words(curve[i]) for i in picks] for curve in (training, validation))
         said.append(f"curve {n}: training {', '.join(t)}; validation {', '.join(v)}")
     panels[0, 0].set(ylim=(0, 2.2), yticks=[0, 1, 2], xticks=[0, 50, 100])
     for ax in panels[-1]:
