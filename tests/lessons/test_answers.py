@@ -3,6 +3,8 @@
 Each file in answers/ holds, for the exercises of one lesson, WRONG and RIGHT: {the check's name:
 answers that were written from the task alone}. INPUTS, where there is one, holds inputs that the
 task allows: on each of them the right answers agree, and on one of them each wrong one differs.
+NAMED holds, for named mistakes, an answer that makes the mistake in code of its own: {the check's
+name: {the mistake's name: answer}}.
 """
 
 import copy
@@ -116,6 +118,24 @@ def test_an_answer_is_wrong_or_right_by_an_argument_of_its_own(own, cases, answe
         except Exception:  # a wrong answer may raise, a right one may not
             agrees.append(False)
     assert all(agrees) == right, agrees
+
+
+def named():
+    """A parameter for each answer of NAMED: (its check, the mistake's name, the answer)."""
+    return [
+        pytest.param(CHECKS[lesson][name], mistake, answer, id=f"{lesson[-2:]}.{name}.{mistake}")
+        for lesson, module in FOUND.items()
+        for name, answers in getattr(module, "NAMED", {}).items()
+        for mistake, answer in answers.items()
+    ]
+
+
+@pytest.mark.parametrize("check, mistake, answer", named())
+def test_a_mistake_in_other_words_is_called_by_its_name(check, mistake, answer):
+    """Else a mistake in checks.py could make another mistake than its sentence says."""
+    [known] = [known for known in check.mistakes if known.__name__ == mistake]
+    said = check(answer)
+    assert said.state == "wrong" and said.reason.endswith(f"\n  {sentence(known)}"), said
 
 
 @pytest.mark.parametrize("lesson", FOUND)
