@@ -116,8 +116,8 @@ median_price = Check(
 )
 
 
-def short_batch_left_out(n_items, batch_size, accumulation, epochs):
-    """The last batch is short, not left out: round up."""
+def short_step_left_out(n_items, batch_size, accumulation, epochs):
+    """The last step is short, not left out: round up."""
     return epochs * (n_items // batch_size // accumulation)
 
 
@@ -150,7 +150,7 @@ def rounded_once(n_items, batch_size, accumulation, epochs):
 optimizer_steps = Check(
     reference=lambda n, b, a, e: e * len(range(0, len(range(0, n, b)), a)),
     cases=[(1000, 16, 3, 2), (4000, 16, 1, 1), (250, 12, 4, 3), (5, 16, 4, 3)],
-    mistakes=[short_batch_left_out, batches, one_epoch, more_steps, not_whole, rounded_once],
+    mistakes=[short_step_left_out, batches, one_epoch, more_steps, not_whole, rounded_once],
     notice="Batches of 4, four accumulated, make as many steps as batches of 16, and their "
     "activations need a quarter of the memory.",
 )

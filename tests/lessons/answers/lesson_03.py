@@ -351,3 +351,116 @@ INPUTS = {
     "window_mask": [(5, 1), (3, 3), (4, 9), (7, 4), (1, 1)],
     "one_head": [_head(6, 3, seed=1), _head(4, 4, seed=2), _head(5, 9, seed=3)],
 }
+
+# ---- the named mistakes, in other words
+
+
+def _shares(weights):
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def _scores(q, k):
+    return q.numpy() @ k.numpy().T / math.sqrt(q.shape[1])
+
+
+def _library(q, k, v, mask=None, **options):
+    """`mask(T)` is True where a token may look; without it, causal unless options say otherwise."""
+    kept = mask and torch.tensor(mask(len(q)))
+    causal = options.pop("is_causal", mask is None)
+    return torch.nn.functional.scaled_dot_product_attention(
+        q[None], k[None], v[None], attn_mask=kept, is_causal=causal, **options
+    )[0]
+
+
+def _mask(looks):
+    """A mask where `looks(how many places back, window, row, T)`; below 0 is ahead."""
+    return lambda T, window: [
+        [looks(row - column, window, row, T) for column in range(T)] for row in range(T)
+    ]
+
+
+def zero_before(q, k, v):
+    return _shares(np.exp(np.tril(_scores(q, k)))) @ v.numpy()
+
+
+def zero_after(q, k, v):
+    return np.tril(_shares(np.exp(_scores(q, k)))) @ v.numpy()
+
+
+def downwards(q, k, v):
+    return _shares(np.tril(np.exp(_scores(q, k))).T).T @ v.numpy()
+
+
+def minus_ten(q, k, v):
+    scores = _scores(q, k)
+    scores[np.triu_indices(len(scores), 1)] = -10
+    return _shares(np.exp(scores)) @ v.numpy()
+
+
+def divided_by_the_sum(q, k, v):
+    rows = [[float(q[t] @ k[s]) for s in range(t + 1)] for t in range(len(q))]
+    return torch.stack([
+        sum(score / sum(row) * value for score, value in zip(row, v, strict=False)) for row in rows
+    ])
+
+
+NAMED = {
+    "my_count": {
+        "head_of_its_own": COUNT + TABLE,
+        "all_heads_for_keys": COUNT + 16 * 2 * 2048 * (2048 - KV),
+        "one_head_for_keys": COUNT - 16 * 2 * 2048 * (KV - 64),
+        "two_matrices_in_the_mlp": COUNT - 16 * 2048 * 8192,
+        "no_norms": TABLE + 16 * (BLOCK - 2 * 2048),
+        "no_last_norm": TABLE + 16 * BLOCK,
+        "no_embedding": 16 * BLOCK + 2048,
+        "one_norm": TABLE + 16 * (BLOCK - 2048) + 2048,
+        "k_or_v_missing": TABLE + 16 * (BLOCK - 2048 * KV) + 2048,
+        "no_output_matrix": TABLE + 16 * (BLOCK - 2048 * 2048) + 2048,
+        "one_layer_of_sixteen": TABLE + BLOCK + 2048,
+    },
+    "my_reasons": {
+        "only_the_head": (HEAD, 0),
+        "the_difference": (38_569_728, 0),
+        "turned_round": (BIASES, HEAD),
+        "one_layer": (HEAD, 3 * 768),
+        "query_alone": (HEAD, 12 * 768),
+        "with_a_minus": (HEAD, -BIASES),
+        "output_too": (HEAD, 12 * 4 * 768),
+        "positions_twice": (1024 * 768, BIASES),
+    },
+    "window_mask": {
+        "no_window": _mask(lambda back, window, row, T: back >= 0),
+        "one_too_many": _mask(lambda back, window, row, T: 0 <= back <= window),
+        "one_too_few": _mask(lambda back, window, row, T: 0 <= back < window - 1),
+        "not_itself": _mask(lambda back, window, row, T: 0 < back < window),
+        "future": _mask(lambda back, window, row, T: 0 <= -back < window),
+        "both_ways": _mask(lambda back, window, row, T: abs(back) < window),
+        "hidden_ones": _mask(lambda back, window, row, T: back < 0 or back >= window),
+        "numbers_not_truths": int_mask,
+        "slice_from_the_end": _mask(
+            lambda back, window, row, T: row - back in range(T)[row - window + 1 : row + 1]
+        ),
+        "first_rows_empty": _mask(
+            lambda back, window, row, T: 0 <= back < window and row >= window - 1
+        ),
+        "at_least_two": _mask(lambda back, window, row, T: 0 <= back < window or back == 1),
+        "never_the_whole_past": _mask(lambda back, window, row, T: 0 <= back < min(window, T - 1)),
+        "added_to_scores": lambda T, window: np.where(mask_lists(T, window), 0, -np.inf),
+    },
+    "one_head": {
+        "not_scaled": lambda q, k, v: _library(q, k, v, scale=1.0),
+        "scaled_by_d": lambda q, k, v: _library(q, k, v, scale=1 / q.shape[1]),
+        "scaled_by_t": lambda q, k, v: _library(q, k, v, scale=1 / math.sqrt(q.shape[0])),
+        "sees_the_future": lambda q, k, v: _library(q, k, v, is_causal=False),
+        "softmax_downwards": downwards,
+        "zero_before_softmax": zero_before,
+        "zero_after_softmax": zero_after,
+        "masks_the_past": lambda q, k, v: _library(q, k, v, lambda T: np.tri(T).T > 0),
+        "weights_alone": lambda q, k, v: _library(q, k, torch.eye(len(v))),
+        "keys_collected": lambda q, k, v: _library(q, k, k),
+        "one_ahead": lambda q, k, v: _library(q, k, v, lambda T: np.tri(T, k=1) > 0),
+        "keys_ask": lambda q, k, v: _library(k, q, v),
+        "filled_with_minus_ten": minus_ten,
+        "not_normalised": divided_by_the_sum,
+    },
+}

@@ -303,3 +303,32 @@ RIGHT = {
         right_steps_split,
     ],
 }
+
+NAMED = {
+    "full_training": {
+        "weights_alone": 12.85,
+        "one_moment": sum(N_WEIGHTS * torch.float32.itemsize for _ in range(3)) / 10**9,
+        "in_16_bits": sum(N_WEIGHTS * torch.bfloat16.itemsize for _ in range(4)) / 10**9,
+        "in_bytes": 4 * (4 * N_WEIGHTS),
+        "in_gib": N_WEIGHTS * 16 / 1024 / 1024 / 1024,
+    },
+    "median_price": {
+        "most_likely": lambda p: p.tolist().index(max(p.tolist())),
+        "mean": lambda p: sum(price * float(chance) for price, chance in enumerate(p)),
+        "mean_rounded": lambda p: round(np.average(np.arange(len(p)), weights=p.numpy())),
+        "middle": lambda p: sorted(range(len(p)))[len(p) // 2],
+        "one_too_low": lambda p: right_median_while(p) - 1,
+        "its_probability": lambda p: p[right_median_loop(p)],
+        "nearest_to_half": lambda p: min(range(len(p)), key=lambda i: abs(sum(p[: i + 1]) - 0.5)),
+        "likely_ones_first": median_largest_first,
+        "half_not_enough": lambda p: next(i for i in range(len(p)) if sum(p[: i + 1]) > 0.5),
+    },
+    "optimizer_steps": {
+        "short_step_left_out": lambda n, b, a, e: n // (b * a) * e,
+        "batches": lambda n, b, a, e: sum(len(range(0, n, b)) for _ in range(e)),
+        "one_epoch": lambda n, b, a, e: right_steps_loop(n, b, a, 1),
+        "more_steps": lambda n, b, a, e: sum(a for _ in range(e) for _ in range(0, n, b)),
+        "not_whole": lambda n, b, a, e: n / b / a * e,
+        "rounded_once": lambda n, b, a, e: len(range(0, e * n, b * a)),
+    },
+}
