@@ -398,10 +398,12 @@ def minus_ten(q, k, v):
 
 
 def divided_by_the_sum(q, k, v):
-    rows = [[float(q[t] @ k[s]) for s in range(t + 1)] for t in range(len(q))]
-    return torch.stack([
-        sum(score / sum(row) * value for score, value in zip(row, v, strict=False)) for row in rows
-    ])
+    out = torch.zeros_like(v)
+    for t in range(len(q)):
+        scores = [q[t] @ k[s] for s in range(t + 1)]
+        for s in range(t + 1):
+            out[t] += scores[s] / sum(scores) * v[s]
+    return out
 
 
 NAMED = {
@@ -436,7 +438,7 @@ NAMED = {
         "future": _mask(lambda back, window, row, T: 0 <= -back < window),
         "both_ways": _mask(lambda back, window, row, T: abs(back) < window),
         "hidden_ones": _mask(lambda back, window, row, T: back < 0 or back >= window),
-        "numbers_not_truths": int_mask,
+        "numbers_not_truths": lambda T, window: torch.ones(T, T).tril().triu(1 - window),
         "slice_from_the_end": _mask(
             lambda back, window, row, T: row - back in range(T)[row - window + 1 : row + 1]
         ),
