@@ -701,3 +701,216 @@ INPUTS = {
         (torch.tensor([0.1, 0.2, 0.1, 0.2, 0.1, 0.3], dtype=torch.float64), 3),
     ],
 }
+
+# ---- the named mistakes, in other words
+
+
+def _chances(logits):
+    """The probabilities of each place, a list of floats."""
+    powers = [[math.exp(score) for score in row] for row in logits.tolist()]
+    return [[power / sum(row) for power in row] for row in powers]
+
+
+def _picked(logits, targets):
+    """The right token's probability at each place."""
+    return [row[target] for row, target in zip(_chances(logits), targets.tolist(), strict=True)]
+
+
+def _mean(numbers):
+    numbers = list(numbers)
+    return sum(numbers) / len(numbers)
+
+
+def over_the_places(logits, targets):
+    columns = _chances(logits.T)
+    return _mean(-math.log(columns[t][place]) for place, t in enumerate(targets.tolist()))
+
+
+def _labels(kept, hidden=-100, ids=lambda i: i):
+    """Labels where a token keeps its id if `kept(place, start, end, row)`; the text's own places
+    are those before `end`, the completion's those from `start` on."""
+
+    def labels(input_ids, attention_mask, n_prompt):
+        ends = attention_mask.sum(1).tolist()
+        rows = zip(input_ids.tolist(), n_prompt.tolist(), ends, strict=True)
+        return [
+            [ids(i if kept(place, start, end, row) else hidden) for place, i in enumerate(row)]
+            for row, start, end in rows
+        ]
+
+    return labels
+
+
+def first_prompt_for_all(input_ids, attention_mask, n_prompt):
+    in_completion = torch.arange(input_ids.shape[1]) >= n_prompt[0]
+    return torch.where(in_completion & (attention_mask == 1), input_ids, -100)
+
+
+def shifted(input_ids, attention_mask, n_prompt):
+    rows = labels_lists(input_ids, attention_mask, n_prompt)
+    return [[*row[1:], -100] for row in rows]
+
+
+def place_before_the_first(input_ids, attention_mask, n_prompt):
+    rows = labels_lists(input_ids, attention_mask, n_prompt)
+    for row, n in zip(rows, n_prompt.tolist(), strict=True):
+        row[n - 1] = -100
+    return rows
+
+
+def _expected(belief, cost):
+    return [float((row * belief).sum()) for row in cost]
+
+
+def _least(numbers):
+    numbers = list(numbers)
+    return numbers.index(min(numbers))
+
+
+def added_over_guesses(belief, cost):
+    guesses, prices = cost.shape
+    return _least(sum(belief[g] * cost[g, p] for g in range(guesses)) for p in range(prices))
+
+
+def median(belief, cost):
+    total, price = belief[0], 0
+    while total < 0.5:
+        price += 1
+        total += belief[price]
+    return price
+
+
+def first_believed_in(belief, cost):
+    expected = _expected(belief, cost)
+    guesses = [g for g in range(min(cost.shape)) if belief[g] > 0]
+    return guesses[_least(expected[g] for g in guesses)]
+
+
+def _moved(to):
+    """The label keeps its probability; all the rest is at `to(label, last price, belief)`."""
+
+    def twin(belief, label):
+        rest = 1 - float(belief[label])
+        place = to(label, len(belief) - 1, belief.tolist())
+        return [
+            float(belief[label]) if price == label else rest if price == place else 0.0
+            for price in range(len(belief))
+        ]
+
+    return twin
+
+
+def _farthest(label, prices):
+    return max(prices, key=lambda price: (price - label) ** 2)
+
+
+def label_lost(belief, label):
+    far = _farthest(label, range(len(belief)))
+    return [1.0 if price == far else 0.0 for price in range(len(belief))]
+
+
+def spread_out(belief, label):
+    share = (1 - float(belief[label])) / (len(belief) - 1)
+    return [float(p) if price == label else share for price, p in enumerate(belief)]
+
+
+def half_at_each_end(belief, label):
+    twin = [0.0] * len(belief)
+    for end in (0, -1):
+        twin[end] += (1 - float(belief[label])) / 2
+    twin[label] = float(belief[label])
+    return twin
+
+
+def near_end_lost(belief, label):
+    far = _farthest(label, range(len(belief)))
+    near = len(belief) - 1 - far
+    twin = [0.0] * len(belief)
+    twin[label] = float(belief[label])
+    twin[far] = sum(float(p) for price, p in enumerate(belief) if price not in (label, near))
+    return twin
+
+
+NAMED = {
+    "cross_entropy": {
+        "sign_lost": lambda z, t: _mean(math.log(p) for p in _picked(z, t)),
+        "summed": lambda z, t: sum(-math.log(p) for p in _picked(z, t)),
+        "in_bits": lambda z, t: _mean(-math.log2(p) for p in _picked(z, t)),
+        "log_of_the_mean": lambda z, t: -math.log(_mean(_picked(z, t))),
+        "not_normalised": lambda z, t: -np.mean([row[i] for row, i in zip(z, t, strict=True)]),
+        "over_the_places": over_the_places,
+        "log_forgotten": lambda z, t: _mean(1 - p for p in _picked(z, t)),
+        "all_tokens": lambda z, t: _mean(-math.log(p) for row in _chances(z) for p in row),
+        "the_likeliest": lambda z, t: _mean(-math.log(max(row)) for row in _chances(z)),
+        "divided_by_V": lambda z, t: -sum(math.log(p) for p in _picked(z, t)) / z.shape[1],
+        "all_pairs": lambda z, t: _mean(-math.log(row[i]) for row in _chances(z) for i in t),
+        "zero_left_out": lambda z, t: torch.nn.functional.cross_entropy(z, t, ignore_index=0),
+        "base_ten": lambda z, t: _mean(-math.log10(p) for p in _picked(z, t)),
+        "perplexity": lambda z, t: math.prod(_picked(z, t)) ** (-1 / len(t)),
+        "softmax_twice": lambda z, t: loss_right(torch.tensor(_chances(z)), t),
+        "each_place": lambda z, t: [-math.log(p) for p in _picked(z, t)],
+    },
+    "make_labels": {
+        "padding_counts": _labels(lambda place, start, end, row: place >= start),
+        "prompt_counts": _labels(lambda place, start, end, row: place < end),
+        "by_the_padding_token": _labels(
+            lambda place, start, end, row: place >= start and row[place] != 1
+        ),
+        "the_wrong_way_round": _labels(
+            lambda place, start, end, row: place < start or place >= end
+        ),
+        "masked_with_zero": _labels(lambda place, start, end, row: start <= place < end, hidden=0),
+        "first_prompt_for_all": first_prompt_for_all,
+        "one_too_many": _labels(lambda place, start, end, row: start < place < end),
+        "shifted": shifted,
+        "until_the_first_end": _labels(
+            lambda place, start, end, row: place >= start and 1 not in row[:place]
+        ),
+        "end_of_the_completion": _labels(
+            lambda place, start, end, row: place >= start and 1 not in row[start:place]
+        ),
+        "empty_prompt": _labels(lambda place, start, end, row: start and start <= place < end),
+        "place_before_the_first": place_before_the_first,
+        "end_lost": _labels(lambda place, start, end, row: start <= place < end - 1),
+        "minus_one": _labels(lambda place, start, end, row: start <= place < end, hidden=-1),
+        "floats": _labels(lambda place, start, end, row: start <= place < end, ids=float),
+    },
+    "best_guess": {
+        "dimensions_swapped": added_over_guesses,
+        "the_worst": lambda p, c: np.argmax(_expected(p, c)),
+        "its_cost": lambda p, c: min(_expected(p, c)),
+        "most_likely": lambda p, c: p.tolist().index(max(p)),
+        "the_median": median,
+        "the_mean": lambda p, c: round(np.average(np.arange(len(p)), weights=p.numpy())),
+        "belief_ignored": lambda p, c: _least(sum(row) for row in c.tolist()),
+        "least_worst": lambda p, c: _least(max(row) for row in c.tolist()),
+        "at_the_likeliest": lambda p, c: _least(row[np.argmax(p.numpy())] for row in c),
+        "all_costs": _expected,
+        "gains_as_costs": lambda p, c: _least(_expected(p, abs(c))),
+        "place_in_the_table": lambda p, c: _least(
+            x * chance for row in c for x, chance in zip(row, p, strict=True)
+        ),
+        "guess_believed_in": first_believed_in,
+    },
+    "bad_twin": {
+        "always_the_last": _moved(lambda label, last, belief: last),
+        "label_lost": label_lost,
+        "spread_out": spread_out,
+        "does_not_add_up": _moved(lambda label, last, belief: None),
+        "turned_round": lambda belief, label: belief.tolist()[::-1],
+        "unchanged": lambda belief, label: belief.tolist(),
+        "far_from_the_likeliest": _moved(
+            lambda label, last, belief: _farthest(belief.index(max(belief)), (0, last))
+        ),
+        "always_the_first": _moved(lambda label, last, belief: 0),
+        "half_to_each_end": half_at_each_end,
+        "near_end_lost": near_end_lost,
+        "label_zero_forgotten": _moved(
+            lambda label, last, belief: last if label and label < last - label else 0
+        ),
+        "to_the_mirror_image": _moved(lambda label, last, belief: last - label),
+        "farthest_believed_in": _moved(
+            lambda label, last, belief: _farthest(label, [p for p in range(last + 1) if belief[p]])
+        ),
+    },
+}
