@@ -178,11 +178,11 @@ tensor_bytes = Check(
         ((2, 7, 6), torch.int64),
         ((), torch.float64),
         ((32, 4096), torch.float32),
-        ((9,), torch.bool),
+        ((16,), torch.bool),  # whole bytes, if a bool were a bit
         ((4, 4), torch.float16),
+        ((0,), torch.int64),  # 8 bytes, if the 0 is skipped or taken for a 1
         ((3, 0, 5), torch.float32),
         ((2, 3, 1, 7), torch.uint8),
-        ((0,), torch.int64),
         ((128_259, 8_193, 3), torch.bfloat16),  # more elements than 32 bits can count
     ],
     mistakes=[

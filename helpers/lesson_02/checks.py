@@ -223,7 +223,7 @@ def exponent_went_up(a, b):
 
 
 def roles_turned_round(a, b):
-    """The slope for b divides by b squared and not by a squared."""
+    """In b's slope a and b have changed places: it is b that divides, squared."""
     return 1 / b, -b / a**2
 
 
@@ -313,7 +313,7 @@ def averaged(x, A, B, dy):
 
 def not_through_B(x, A, B, dy):
     """dA has not gone back through B: what arrives at A's output is dy @ B."""
-    return dy[:, : len(A)].T @ x, dy.T @ (x @ A.T)
+    return dy.T @ x, dy.T @ (x @ A.T)
 
 
 def x_into_B(x, A, B, dy):

@@ -464,3 +464,122 @@ INPUTS = {
         _turned(*_padded([[1, 1, 0], [0, 1, 1]], 2, seed=3)),
     ],
 }
+
+# ---- the named mistakes of checks.py, from their sentences
+
+
+def no_reduction_of_nothing(shape, dtype):
+    try:
+        return functools.reduce(operator.mul, shape) * dtype.itemsize
+    except TypeError:  # there is no first size
+        return 0
+
+
+def the_first_size(shape, dtype):
+    rows, *_ = shape
+    return bytes_loop((rows,), dtype)
+
+
+def rows_and_columns(shape, dtype):
+    rows, columns, *_ = shape
+    return bytes_numpy((rows, columns), dtype)
+
+
+def first_column_filled_first(broken):
+    return broken.numpy().flatten().reshape(tuple(broken.shape), order="F")
+
+
+def sum_of_the_real(x, mask):
+    return torch.einsum("btc,bt->bc", x, mask.float())
+
+
+def sum_of_all(x, mask):
+    return [row.sum(0) / keep.sum() for row, keep in zip(x, mask, strict=True)]
+
+
+def both_keep_a_dimension(x, mask):
+    total = (x * mask.unsqueeze(2)).sum(1, keepdim=True)
+    return total / mask.sum(1)[:, None, None]
+
+
+def as_many_from_the_left(x, mask):
+    return mean_matmul(x, torch.arange(x.shape[1]) < mask.sum(1, keepdim=True))
+
+
+def nothing_after_the_last(x, mask):
+    return mean_matmul(x, mask.flip(1).long().cummax(1).values.flip(1))
+
+
+def until_it_breaks_off(x, mask):
+    means = []
+    for sequence, real in zip(x, mask.tolist(), strict=True):
+        n = [*real, False].index(False)
+        means.append(sequence[:n].mean(0))
+    return torch.stack(means)
+
+
+def nan_for_zero(x, mask):
+    real = x * mask[..., None]
+    return real.masked_fill(real == 0, math.nan).nanmean(1)
+
+
+NAMED = {
+    "read_shapes": {
+        "from_the_left": [(2, 3), None, (3, 2), (4, 5), None, None],
+        "never_refuses": [(2, 3), (3, 2), (3, 3), (4, 5), (6, 3, 4), (8, 8, 4)],
+        "only_equal_shapes": [(2, 3), None, None, None, None, None],
+        "shorter_one_decides": [(2, 3), (2,), None, (4, 5), (3, 4), None],
+        "only_the_second_grows": [(2, 3), (3, 2), None, (4, 1), (6, 1, 4), None],
+        "says_false": [(2, 3), (3, 2), False, (4, 5), (6, 3, 4), False],
+    },
+    "tensor_bytes": {
+        "elements_only": lambda shape, dtype: torch.Size(shape).numel(),
+        "bits": lambda shape, dtype: bytes_loop(shape, dtype) * 8,
+        "always_four": lambda shape, dtype: torch.empty(shape, device="meta").nbytes,
+        "nothing_for_a_scalar": no_reduction_of_nothing,
+        "added": lambda shape, dtype: functools.reduce(operator.add, shape, 0) * dtype.itemsize,
+        "first_dimension": the_first_size,
+        "two_dimensions": rows_and_columns,
+        "rank_for_elements": lambda shape, dtype: np.size(shape) * dtype.itemsize,
+        "kilobytes": lambda shape, dtype: bytes_loop(shape, dtype) / 1e3,
+        "empty_as_scalar": at_least_one_element,
+        "each_size_once": lambda shape, dtype: bytes_loop(dict.fromkeys(shape), dtype),
+        "bool_in_a_bit": lambda shape, dtype: (
+            math.prod(shape) * (1 / 8 if dtype == torch.bool else dtype.itemsize)
+        ),
+        "integers_as_int64": lambda shape, dtype: bytes_loop(
+            shape, dtype if dtype.is_floating_point else torch.int64
+        ),
+    },
+    "repair": {
+        "only_reshaped": lambda broken: torch.stack(list(repair_right(broken)), dim=2),
+        "reshaped_twice": lambda broken: broken.view(*broken.shape[1:], 3).view(broken.shape),
+        "width_first": first_column_filled_first,
+        "on_its_side": lambda broken: torch.stack([c.T for c in repair_right(broken)]),
+        "permuted_first": lambda broken: torch.stack(list(broken), dim=2).view(broken.shape),
+        "only_permuted": lambda broken: torch.stack(list(broken), dim=2),
+        "turned_upside_down": lambda broken: repair_numpy(broken)[:, ::-1],
+        "mirrored": lambda broken: repair_numpy(broken)[:, :, ::-1],
+        "blue_first": lambda broken: repair_numpy(broken)[::-1],
+    },
+    "masked_mean": {
+        "with_padding": lambda x, mask: np.mean(x.numpy(), axis=1),
+        "padding_in_the_sum": lambda x, mask: torch.stack(sum_of_all(x, mask)),
+        "divided_by_T": lambda x, mask: sum_of_the_real(x, mask) / mask.shape[1],
+        "divided_by_all": lambda x, mask: sum_of_the_real(x, mask) / mask.count_nonzero(),
+        "divided_by_C": lambda x, mask: sum_of_the_real(x, mask) / len(x[0, 0]),
+        "a_sum": sum_of_the_real,
+        "one_for_all": lambda x, mask: sum_of_the_real(x, mask).sum(0) / mask.sum(),
+        "over_C": lambda x, mask: x.masked_fill(~mask[..., None], 0).mean(2),
+        "padding_only": lambda x, mask: mean_nan(x, ~mask),
+        "first_token": lambda x, mask: torch.stack([sequence[0] for sequence in x]),
+        "dimension_kept": both_keep_a_dimension,
+        "the_first_n": as_many_from_the_left,
+        "until_the_last_real": nothing_after_the_last,
+        "until_the_first_padding": until_it_breaks_off,
+        "zeros_not_counted": nan_for_zero,
+        "largest": lambda x, mask: torch.stack(
+            [sequence[keep].max(0).values for sequence, keep in zip(x, mask, strict=True)]
+        ),
+    },
+}

@@ -499,3 +499,91 @@ INPUTS = {
     "divide_slopes": [(0.0, -3.0), (1, 3), (-2.5, 0.4), (5, -2)],
     "two_matrix_gradients": [_four(3, 4, 2, 5, seed=3), _four(1, 2, 1, 3, seed=4)],
 }
+
+# ---- the named mistakes of checks.py, from their sentences
+
+
+def times_the_slope_below(x):
+    """The power rule for exp: the exponent comes down and is one less."""
+    u, inner = -x * x, -2 * x
+    return u * math.e ** (u - 1) * inner
+
+
+def ends_of(f, x, epsilon):
+    return np.array([f(x - epsilon), f(x + epsilon)])
+
+
+def by_loss(loss):
+    """The gradients of loss(y) instead of those that begin with dy."""
+
+    def answer(x, A, B, dy):
+        A, B = A.clone().requires_grad_(), B.clone().requires_grad_()
+        loss(x @ A.T @ B.T).backward()
+        return A.grad, B.grad
+
+    return answer
+
+
+def only_one_row(x, A, B, dy):
+    return torch.outer(B.T @ dy[0], x[0]), torch.outer(dy[0], A @ x[0])
+
+
+NAMED = {
+    "both_sides": {
+        "to_the_right_only": lambda f, x, epsilon: slope_halved(f, x + epsilon / 2, epsilon / 2),
+        "to_the_left_only": lambda f, x, epsilon: (f(x - epsilon) - f(x)) / -epsilon,
+        "divided_by_one_epsilon": lambda f, x, epsilon: (
+            np.diff(ends_of(f, x, epsilon))[0] / epsilon
+        ),
+        "brackets_below": lambda f, x, epsilon: np.diff(ends_of(f, x, epsilon))[0] / 2 * epsilon,
+        "brackets_above": lambda f, x, epsilon: -f(x - epsilon) / epsilon / 2 + f(x + epsilon),
+        "left_minus_right": lambda f, x, epsilon: -slope_of_two_halves(f, x, epsilon),
+        "not_divided": lambda f, x, epsilon: slope_right(f, x, epsilon) * epsilon * 2,
+        "steepness": lambda f, x, epsilon: np.ptp(ends_of(f, x, epsilon)) / epsilon / 2,
+        "x_forgotten": lambda f, x, epsilon: slope_right(f, 0, epsilon),
+        "ends_added": lambda f, x, epsilon: ends_of(f, x, epsilon).mean() / epsilon,
+    },
+    "chain_slope": {
+        "outer_alone": lambda x: 1 / math.exp(x * x),
+        "sign_lost": lambda x: (x + x) / math.exp(x * x),
+        "inner_alone": lambda x: -(x + x),
+        "slope_in_the_exponent": lambda x: 1 / math.exp(x) ** 2,
+        "outer_at_x": lambda x: -2 * x / math.exp(-x),
+        "outer_at_minus_x": lambda x: -2 * x / math.exp(x),
+        "outer_at_the_inner_slope": lambda x: -(x + x) / math.exp(x) ** 2,
+        "minus_squared_too": minus_bound_to_x,
+        "times_the_inside": lambda x: -x * x / math.exp(x * x),
+        "exponent_brought_down": times_the_slope_below,
+        "slopes_added": lambda x: 1 / math.exp(x * x) - x - x,
+        "falls_everywhere": lambda x: -abs(chain_two_steps(x)),
+        "square_halved": slope_of_the_square_root,
+    },
+    "divide_slopes": {
+        "whole_division": lambda a, b: (math.floor(1 / b), math.floor(-a / b / b)),
+        "cubed": lambda a, b: (b**-1, -a * b**-3),
+        "result_too": lambda a, b: [a / b, *divide_list(a, b)],
+        "sign_of_b": lambda a, b: (1 / b, a / b / b),
+        "slopes_swapped": lambda a, b: divide_array(a, b)[::-1],
+        "of_a_product": lambda a, b: (((a + 1) * b - a * b), (a * (b + 1) - a * b)),
+        "of_the_inverse": lambda a, b: (1 / b, divide_right(1, b)[1]),
+        "b_not_squared": lambda a, b: (1 / b, -a * b**-1),
+        "exponent_went_up": from_the_left,
+        "roles_turned_round": lambda a, b: (1 / b, divide_right(b, a)[1]),
+        "b_as_if_above": lambda a, b: (1 / b, divide_right(b, a)[0]),
+        "a_slope_holds_a": lambda a, b: (a * b**-1, -a * b**-2),
+    },
+    "two_matrix_gradients": {
+        "matrices_swapped": lambda x, A, B, dy: two_einsum(x, A, B, dy)[::-1],
+        "both_transposed": lambda x, A, B, dy: (x.T @ (dy @ B), (x @ A.T).T @ dy),
+        "dA_transposed": lambda x, A, B, dy: (x.T @ (dy @ B), dy.T @ x @ A.T),
+        "dB_transposed": lambda x, A, B, dy: (B.T @ dy.T @ x, A @ x.T @ dy),
+        "averaged": lambda x, A, B, dy: two_numpy(x, A, B, dy / len(dy)),
+        "not_through_B": lambda x, A, B, dy: (dy.T @ x, dy.T @ x @ A.T),
+        "x_into_B": lambda x, A, B, dy: (B.T @ dy.T @ x, torch.einsum("no,ni->oi", dy, x)),
+        "ones_for_dy": by_loss(lambda y: y.sum()),
+        "y_for_dy": by_loss(lambda y: (y**2).sum() / 2),
+        "steps": lambda x, A, B, dy: two_numpy(x, A, B, -dy),
+        "reshaped": reshaped_not_transposed,
+        "first_row_alone": only_one_row,
+    },
+}

@@ -252,11 +252,11 @@ def adamw_decay_times_step(w, g, m, v, t, lr, weight_decay):
     return w - (1 - lr * weight_decay) * lr * m_hat / (v_hat.sqrt() + 1e-8), m, v
 
 
-def right_adamw_library(w, g, m, v, t, lr, weight_decay):
+def library_step(w, g, m, v, t, optimizer=torch.optim.AdamW, **options):
     """The library's own step, with the state put in."""
     weight = torch.nn.Parameter(w.clone())
     weight.grad = g.clone()
-    optimizer = torch.optim.AdamW([weight], lr=lr, weight_decay=weight_decay)
+    optimizer = optimizer([weight], **options)
     optimizer.state[weight] = {
         "step": torch.tensor(float(t - 1)),
         "exp_avg": m.clone(),
@@ -265,6 +265,10 @@ def right_adamw_library(w, g, m, v, t, lr, weight_decay):
     optimizer.step()
     state = optimizer.state[weight]
     return weight.detach(), state["exp_avg"], state["exp_avg_sq"]
+
+
+def right_adamw_library(w, g, m, v, t, lr, weight_decay):
+    return library_step(w, g, m, v, t, lr=lr, weight_decay=weight_decay)
 
 
 def right_adamw_lerp(w, g, m, v, t, lr, weight_decay):
@@ -389,4 +393,122 @@ RIGHT = {
         right_diagnoses_function,
         np.str_("ebadfc"),
     ],
+}
+
+# The named mistakes of checks.py, from their sentences
+
+
+def named_not_divided(gradients, n_labels):
+    each_label = [g for g, n in zip(gradients, n_labels, strict=True) for _ in range(n)]
+    return torch.stack(each_label).sum(0)
+
+
+def named_weighed_the_wrong_way(gradients, n_labels):
+    weights = [sum(n_labels) / n for n in n_labels]
+    return torch.tensordot(torch.tensor(weights), torch.stack(gradients), dims=1)
+
+
+def named_the_last_pass(gradients, n_labels):
+    for gradient, n in zip(gradients, n_labels, strict=True):
+        total = gradient * n / n
+    return total
+
+
+def named_uncorrected(w, g, m, v, t, lr, weight_decay):
+    m, v = moments(g, m, v)
+    return w - lr * weight_decay * w - lr * m / (v.sqrt() + 1e-8), m, v
+
+
+def named_rootless(w, g, m, v, t, lr, weight_decay):
+    m, v = moments(g, m, v)
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - lr * weight_decay * w - lr * m_hat / (v_hat + 1e-8), m, v
+
+
+def named_decay_after_the_step(w, g, m, v, t, lr, weight_decay):
+    w, m, v = library_step(w, g, m, v, t, lr=lr, weight_decay=0)
+    return w - lr * weight_decay * w, m, v
+
+
+def named_not_squared(w, g, m, v, t, lr, weight_decay):
+    m, v = torch.lerp(m, g, 0.1), torch.lerp(v, g, 0.001)
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - lr * weight_decay * w - lr * m_hat / (v_hat.sqrt() + 1e-8), m, v
+
+
+def named_old_means(w, g, m, v, t, lr, weight_decay):
+    w = w - lr * weight_decay * w
+    w = w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
+    return w, *moments(g, m, v)
+
+
+def named_corrected_means_kept(w, g, m, v, t, lr, weight_decay):
+    m, v = moments(g, m, v)
+    m, v = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - lr * weight_decay * w - lr * m / (v.sqrt() + 1e-8), m, v
+
+
+def by_library(optimizer=torch.optim.AdamW, **options):
+    """An answer that takes the library's step with `options`."""
+
+    def answer(w, g, m, v, t, lr, weight_decay):
+        given = {"lr": lr, "weight_decay": weight_decay} | options
+        return library_step(w, g, m, v, t, optimizer, **given)
+
+    return answer
+
+
+def swapped(first, second):
+    """The diagnoses with two letters in each other's place."""
+    return "ebadfc".translate(str.maketrans(first + second, second + first))
+
+
+NAMED = {
+    "accumulate": {
+        "mean_of_means": lambda gradients, n_labels: torch.stack(gradients).mean(0),
+        "added_up": lambda gradients, n_labels: torch.stack(gradients).sum(0),
+        "not_divided": named_not_divided,
+        "divided_by_passes": lambda gradients, n_labels: (
+            named_not_divided(gradients, n_labels) / len(n_labels)
+        ),
+        "weighed_the_wrong_way": named_weighed_the_wrong_way,
+        "divided_by_labels": lambda gradients, n_labels: torch.tensordot(
+            1 / torch.tensor(n_labels), torch.stack(gradients), dims=1
+        ),
+        "the_last_pass": named_the_last_pass,
+    },
+    "adamw_step": {
+        "uncorrected": named_uncorrected,
+        "rootless": named_rootless,
+        "decay_in_the_gradient": by_library(torch.optim.Adam),
+        "decay_forgotten": by_library(weight_decay=0),
+        "decay_without_lr": lambda w, g, m, v, t, lr, weight_decay: library_step(
+            w - weight_decay * w, g, m, v, t, lr=lr, weight_decay=0
+        ),
+        "decay_after_the_step": named_decay_after_the_step,
+        "uphill": lambda w, g, m, v, t, lr, weight_decay: right_adamw_numpy(
+            w, g, m, v, t, -lr, -weight_decay
+        ),
+        "betas_swapped": by_library(betas=(0.999, 0.9)),
+        "old_and_new_swapped": by_library(betas=(0.1, 0.001)),
+        "not_squared": named_not_squared,
+        "counted_from_zero": lambda w, g, m, v, t, lr, weight_decay: right_adamw_lerp(
+            w, g, m, v, t + 1, lr, weight_decay
+        ),
+        "old_means": named_old_means,
+        "nothing_added": by_library(eps=0),
+        "added_under_the_root": adamw_epsilon_in_root,
+        "w_alone": lambda *case: right_adamw_lerp(*case)[0],
+        "corrected_means_kept": named_corrected_means_kept,
+    },
+    "diagnoses": {
+        "slow_taken_for_fine": swapped("b", "a"),
+        "large_taken_for_fine": swapped("c", "a"),
+        "waves_taken_for_a_large_rate": swapped("f", "c"),
+        "overfitting_missed": swapped("e", "a"),
+        "large_taken_for_diverging": swapped("c", "d"),
+        "in_the_order_of_the_list": "".join(sorted("ebadfc")),
+        "in_capitals": "ebadfc".upper(),
+        "letters_of_the_list": "".join(str("ebadfc".index(letter) + 1) for letter in "abcdef"),
+    },
 }
