@@ -139,7 +139,7 @@ def _how_they_differ(got, wanted, rel_tol, inside=False) -> str:
         place, pair = next((k, p) for k, p in pairs if not same_or_false(*p, rel_tol))
         said = _how_they_differ(*pair, rel_tol, inside=True)
         return f"in [{place}], {said}" if said else ""
-    if is_number(got) and is_number(wanted) and got and wanted:
+    if is_number(got) and is_number(wanted) and got and wanted and math.isfinite(got):
         factor = f"{float(got / wanted):.4g}"
         return f"off by {show(got - wanted)}" if factor == "1" else f"off by a factor of {factor}"
     return ""

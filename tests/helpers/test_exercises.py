@@ -197,6 +197,8 @@ def test_of_two_mistakes_that_give_the_same_the_one_that_explains_more_cases_is_
 def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
     said = verdict(lambda x: x**2, lambda x: x, [(2,), (3,), (5,), (7,)], [double])
     assert said.reason == "<lambda>(2) gave 4, wanted 2\n  off by a factor of 2"
+    lost = Check(lambda x: x, [(2.0,)], [])(lambda x: torch.tensor(x).mul(-1).log())
+    assert lost.reason == "<lambda>(2) gave nan, wanted 2"  # a factor of nan helps nobody
 
 
 def test_a_call_with_many_numbers_shows_shapes():
