@@ -851,12 +851,6 @@ def interval_around_mean(values, half):
     return middle - half, middle + half
 
 
-def gap_and_error(errors_a, errors_b):
-    """The mean difference, item by item, and its standard error."""
-    gap = errors_a - errors_b
-    return gap.mean(), stats.sem(gap)
-
-
 def decide(low, high):
     """Who is better by an interval of a's errors less b's."""
     if low > 0:
@@ -868,8 +862,9 @@ def verdict_reaching(n_standard_errors):
     """Decides by an interval of so many standard errors on each side."""
 
     def verdict(errors_a, errors_b):
-        mean, error = gap_and_error(errors_a, errors_b)
-        return decide(mean - n_standard_errors * error, mean + n_standard_errors * error)
+        gap = errors_a - errors_b
+        half = n_standard_errors * stats.sem(gap)
+        return decide(gap.mean() - half, gap.mean() + half)
 
     return verdict
 
@@ -899,21 +894,17 @@ def verdict_more_wins(errors_a, errors_b):
     return "a" if wins_a > wins_b else "b" if wins_b > wins_a else "undecided"
 
 
-def sly_with(order, lower, others=1):
-    """Perfect on one item of `order` after the other, until `lower` accepts both sums."""
+def sly_until(lower, others=1):
+    """Perfect on one item after the other, the largest first, until `lower` accepts both sums."""
 
     def answer(errors):
         mine = [float(error) + others for error in errors]
-        for i in order(errors):
+        for i in sorted(range(len(errors)), key=lambda i: -errors[i]):
             mine[i] = 0.0
             if lower(sum(mine), sum(errors.tolist())):
                 return mine
 
     return answer
-
-
-def falling(errors):
-    return sorted(range(len(errors)), key=lambda i: -errors[i])
 
 
 def sly_equal_others(errors):
@@ -964,12 +955,12 @@ NAMED = {
     },
     "sly": {
         "perfect_on_the_easiest": sly_smallest_first,
-        "a_tie": sly_with(falling, lambda mine, theirs: mine <= theirs),
-        "one_is_enough": sly_with(falling, lambda mine, theirs: True),
+        "a_tie": sly_until(lambda mine, theirs: mine <= theirs),
+        "one_is_enough": sly_until(lambda mine, theirs: True),
         "worse_everywhere": lambda errors: [error + 1 for error in errors.tolist()],
         "perfect_everywhere": lambda errors: [0.0] * len(errors),
         "not_worse": sly_equal_others,
-        "not_worse_anywhere": sly_with(falling, lambda mine, theirs: mine < theirs, others=0),
+        "not_worse_anywhere": sly_until(lambda mine, theirs: mine < theirs, others=0),
         "half_of_them": lambda errors: np.where(
             np.argsort(np.argsort(-errors, kind="stable")) < len(errors) // 2, 0, errors + 1
         ),
