@@ -249,6 +249,11 @@ def zero_decides(errors_a, errors_b):
     return "a" if high <= 0 else "b" if low >= 0 else "undecided"
 
 
+def zero_decides_for_b(errors_a, errors_b):
+    """Zero is the end of the interval here, not outside it: equal errors decide nothing."""
+    return {"a": "b", "b": "a"}.get(zero_decides(errors_b, errors_a), "undecided")
+
+
 def _noise(chance, n, z):
     """n numbers of spread 1 whose mean is z standard errors below zero: 1.96 is 95 %."""
     noise = chance.normal(0, 1, n)
@@ -283,6 +288,7 @@ verdict = Check(
         lower_mean,
         most_items,
         zero_decides,
+        zero_decides_for_b,
     ],
     notice="Three of the six are real. In the third, both have intervals that overlap by far.",
 )
@@ -308,8 +314,9 @@ def _perfect_on(errors, chosen, more=1.0):
 
 def perfect_on_the_easiest(errors):
     """It is perfect where little is to be gained: take the largest errors."""
-    n = sly_right(errors).count(0.0)
-    return _perfect_on(errors, np.argsort(errors)[:n])
+    ranked = np.argsort(errors)
+    n = next(k for k in range(1, len(errors) + 1) if errors[ranked[:k]].sum() > len(errors) - k)
+    return _perfect_on(errors, ranked[:n])
 
 
 def one_is_enough(errors):
@@ -331,6 +338,11 @@ def not_worse(errors):
     """The others are equally good: they have to be one dollar worse."""
     n = sly_right(errors).count(0.0)
     return _perfect_on(errors, np.argsort(-errors)[:n], more=0.0)
+
+
+def not_worse_anywhere(errors):
+    """The others are equally good: they have to be one dollar worse."""
+    return _perfect_on(errors, [int(errors.argmax())], more=0.0)
 
 
 def a_tie(errors):
@@ -398,6 +410,7 @@ sly = SlyCheck(
         worse_everywhere,
         perfect_everywhere,
         not_worse,
+        not_worse_anywhere,
         half_of_them,
         all_of_a_size,
     ],

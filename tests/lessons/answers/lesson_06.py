@@ -496,3 +496,167 @@ INPUTS = {
     ],
     "header_parameters": [(header,) for header in HEADERS],
 }
+
+
+# ---- The named mistakes in other words
+
+
+def one_lora(n_in, n_out, r=32):
+    """The weights in A and B of one adapter."""
+    return (
+        torch.empty(r, n_in, device="meta").numel() + torch.empty(n_out, r, device="meta").numel()
+    )
+
+
+Q, K = one_lora(4096, 4096), one_lora(4096, 8 * 128)  # o counts as much as q, v as much as k
+MLP = one_lora(4096, 14336) * 2 + one_lora(14336, 4096)
+
+
+def with_widths(q, k, v, o):
+    """attention_adapters if the four matrices had these widths, functions of C, h, kv, d."""
+
+    def count(C, h, kv, d, n_layers, r):
+        return sum(one_lora(C, width(C, h, kv, d), r) for width in (q, k, v, o)) * n_layers
+
+    return count
+
+
+def of_heads(C, h, kv, d):
+    return h * d
+
+
+def of_keys(C, h, kv, d):
+    return kv * d
+
+
+def of_model(C, h, kv, d):
+    return C
+
+
+def tensors_of(header):
+    return [entry for entry in header.values() if "shape" in entry]
+
+
+def bytes_of(header):
+    return sum(end - start for start, end in (e["data_offsets"] for e in tensors_of(header)))
+
+
+def bytes_by_the_first_dtype(header):
+    return bytes_of(header) // (4 if tensors_of(header)[0]["dtype"] == "F32" else 2)
+
+
+def all_but_the_first(header):
+    entries = iter(header.values())
+    next(entries)
+    return sum(torch.empty(entry["shape"], device="meta").numel() for entry in entries)
+
+
+def overwritten(header):
+    for entry in tensors_of(header):
+        n = np.ones(entry["shape"]).size
+    return n
+
+
+def return_in_the_loop(header):
+    total = 0
+    for entry in tensors_of(header):
+        total += np.ones(entry["shape"]).size
+        return total
+
+
+def no_sides_no_numbers(header):
+    total = 0
+    for entry in tensors_of(header):
+        n = 1 if entry["shape"] else 0
+        for side in entry["shape"]:
+            n *= side
+        total += n
+    return total
+
+
+NAMED = {
+    "merge": {
+        "alpha_alone": lambda W, A, B, alpha: W + (alpha * B) @ A,
+        "no_scale": lambda W, A, B, alpha: torch.addmm(W, B, A),
+        "scale_upside_down": lambda W, A, B, alpha: W + (A.T @ B.T).T / (alpha / B.shape[1]),
+        "divided_by_in_features": lambda W, A, B, alpha: W + B @ (alpha * A) / W.shape[1],
+        "divided_by_out_features": lambda W, A, B, alpha: W + B @ (alpha * A) / W.shape[0],
+        "divided_by_small_r": lambda W, A, B, alpha: torch.addmm(W, B, A, alpha=alpha * 0.25),
+        "divided_without_rest": lambda W, A, B, alpha: W + B @ (alpha // B.shape[1] * A),
+        "change_alone": lambda W, A, B, alpha: merge_right(W, A, B, alpha) - W,
+        "w_scaled_too": lambda W, A, B, alpha: torch.addmm(W, B, A) * alpha / B.shape[1],
+        "change_subtracted": lambda W, A, B, alpha: merge_right(W, -A, B, alpha),
+        "smaller_side": lambda W, A, B, alpha: W + B @ (alpha * A) / min(len(A), *W.shape),
+        "root_of_r": lambda W, A, B, alpha: W + alpha * B @ A * B.shape[1] ** -0.5,
+        "alpha_cut": lambda W, A, B, alpha: merge_right(W, A, B, alpha // 1),
+        "scaled_twice": scaled_twice,
+        "merged_transposed": lambda W, A, B, alpha: W.T + alpha / len(A) * (A.T @ B.T),
+    },
+    "my_count": {
+        "k_and_v_as_wide_as_q": 32 * 4 * Q,
+        "one_head_of_keys": 32 * (2 * Q + 2 * one_lora(4096, 128)),
+        "one_layer": 2 * Q + 2 * K,
+        "half": 32 * (Q + K),
+        "twice": lambda: 2 * 32 * (2 * Q + 2 * K),
+        "bytes_in_fp32": 32 * torch.empty(2 * Q + 2 * K, device="meta").nbytes,
+        "only_a": 32 * 4 * torch.empty(32, 4096, device="meta").numel(),
+        "only_b": 32 * 32 * (4096 + 1024 + 1024 + 4096),
+        "frozen_weights": 32 * (4096 * 4096 + 4096 * 1024 + 4096 * 1024 + 4096 * 4096),
+        "mlp_too": 32 * (Q + K + K + Q + MLP),
+        "k_or_v_missing": 32 * (Q + K + Q),
+        "q_or_o_missing": 32 * (Q + K + K),
+        "heads_for_widths": 32 * (2 * Q + 2 * one_lora(4096, 8)),
+        "in_millions": 27.262976,
+    },
+    "attention_adapters": {
+        "kv_as_wide_as_q": with_widths(of_heads, of_heads, of_heads, of_heads),
+        "all_as_wide_as_the_model": with_widths(of_model, of_model, of_model, of_model),
+        "q_as_wide_as_the_model": with_widths(of_model, of_keys, of_keys, of_model),
+        "head_dim_worked_out": lambda C, h, kv, d, n, r: adapters_right(C, h, kv, C // h, n, r),
+        "kv_head_dim_worked_out": lambda C, h, kv, d, n, r: with_widths(
+            of_heads, lambda C, *_: kv * C // h, lambda C, *_: kv * C // h, of_heads
+        )(C, h, kv, d, n, r),
+        "o_as_wide_as_the_model": with_widths(of_heads, of_keys, of_keys, of_model),
+        "heads_without_width": lambda C, h, kv, d, n, r: adapters_right(C, h, kv, 1, n, r),
+        "k_or_v_missing": lambda C, h, kv, d, n, r: (
+            n * (2 * one_lora(C, h * d, r) + one_lora(C, kv * d, r))
+        ),
+        "o_missing": lambda C, h, kv, d, n, r: (
+            n * (one_lora(C, h * d, r) + 2 * one_lora(C, kv * d, r))
+        ),
+        "half_of_them": lambda C, h, kv, d, n, r: (
+            n * (one_lora(C, h * d, r) + one_lora(C, kv * d, r))
+        ),
+        "a_alone": lambda C, h, kv, d, n, r: n * r * sum([C, C, C, h * d]),
+        "b_alone": lambda C, h, kv, d, n, r: n * r * sum([h * d, kv * d, kv * d, C]),
+        "a_single_layer": lambda C, h, kv, d, n, r: adapters_short(C, h, kv, d, 1, r),
+        "rank_one": lambda C, h, kv, d, n, r: adapters_short(C, h, kv, d, n, 1),
+        "frozen_matrices": lambda C, h, kv, d, n, r: n * C * d * sum([h, kv, kv, h]),
+        "four_bytes_each": lambda C, h, kv, d, n, r: (
+            torch.empty(adapters_short(C, h, kv, d, n, r), device="meta").nbytes
+        ),
+        "one_a_for_three": one_a_for_qkv,
+        "heads_in_a_group": kv_heads_per_group,
+        "biases_too": biases_too,
+    },
+    "header_parameters": {
+        "bytes_not_weights": bytes_of,
+        "one_dtype_for_all": bytes_by_the_first_dtype,
+        "four_bytes_a_weight": lambda header: bytes_of(header) // 4,
+        "two_bytes_a_weight": lambda header: bytes_of(header) // 2,
+        "first_entry_skipped": all_but_the_first,
+        "number_of_tensors": lambda header: sum(name != "__metadata__" for name in header),
+        "number_of_entries": lambda header: sum(1 for _ in header),
+        "sides_added": lambda header: sum(side for e in tensors_of(header) for side in e["shape"]),
+        "last_tensor": overwritten,
+        "first_tensor": return_in_the_loop,
+        "number_without_sides": no_sides_no_numbers,
+        "two_sides_at_most": first_two_sides,
+        "matrices_alone": matrices_alone,
+        "empty_not_empty": empty_tensors_hold_one,
+        "same_shape_once": same_shape_once,
+        "names_like_metadata": names_with_metadata,
+        "names_with_underscore": names_with_underscores,
+        "lora_alone": lora_alone,
+    },
+}

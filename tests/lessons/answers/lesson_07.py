@@ -598,3 +598,193 @@ RIGHT = {
         right_restore_loop,
     ],
 }
+
+
+# The named mistakes in other words
+
+
+def one_by_one(block, levels, there, back):
+    """Every weight over the scale `there`, its nearest level times the scale `back`, in a loop."""
+    done = []
+    for x in block.flatten().tolist():
+        x = x / there if there else 0.0
+        done.append(min(levels.tolist(), key=lambda level: abs(level - x)) * back)
+    return torch.tensor(done).reshape(block.shape)
+
+
+def absmax_of(block):
+    return max(abs(x) for x in block.flatten().tolist())
+
+
+def neighbour(block, levels, pick):
+    """The level that `pick` takes of all scaled levels, for each weight."""
+    scaled = [level * absmax_of(block) for level in levels.tolist()]
+    taken = [pick(x, scaled) for x in block.flatten().tolist()]
+    return torch.tensor(taken).reshape(block.shape)
+
+
+def below(x, levels):
+    return max((level for level in levels if level <= x), default=levels[0])
+
+
+def above(x, levels):
+    return min((level for level in levels if level >= x), default=levels[-1])
+
+
+def codes_by_distance(block, levels):
+    return (block[..., None] - levels * absmax_of(block)).abs().argmin(-1)
+
+
+def each_row(block, levels):
+    if block.dim() == 1:
+        return one_by_one(block, levels, absmax_of(block), absmax_of(block))
+    return torch.stack([each_row(row, levels) for row in block])
+
+
+def parts(out_features, in_features):
+    """The bytes of nf4_bytes, part by part."""
+    places = range(out_features * in_features)
+    scales = places[::64]
+    return {
+        "codes": len(places[::2]),
+        "scales": len(scales),
+        "second": 4 * len(scales[::256]),
+        "mean": 4,
+        "small_table": 16 * 4,
+        "large_table": 256 * 4,
+    }
+
+
+def without(*names):
+    """nf4_bytes without these parts."""
+    return lambda *sides: sum(n for name, n in parts(*sides).items() if name not in names)
+
+
+def instead(**changed):
+    """nf4_bytes with other parts: functions of out_features and in_features."""
+    return lambda *sides: sum((parts(*sides) | {k: f(*sides) for k, f in changed.items()}).values())
+
+
+def each_row_in_blocks(out_features, in_features):
+    blocks = sum(len(range(0, in_features, 64)) for _ in range(out_features))
+    codes = parts(out_features, in_features)["codes"]
+    return codes + blocks + 4 * len(range(0, blocks, 256)) + 4 + TABLES
+
+
+def only_full_blocks(out_features, in_features):
+    n = out_features * in_features
+    full = len(range(64, n + 1, 64))
+    return (n + 1) // 2 + full + 4 * len(range(256, full + 1, 256)) + 4 + TABLES
+
+
+def columns_where(test):
+    """The numbers of the columns, lists of floats, for which `test` is true."""
+    return lambda x, threshold: [
+        i for i, column in enumerate(x.T.tolist()) if test([abs(v) for v in column], threshold)
+    ]
+
+
+def columns_repeated(x, threshold):
+    return [i for row in x.tolist() for i, v in enumerate(row) if abs(v) >= threshold]
+
+
+def one_or_a_list(x, threshold):
+    found = right_outliers_loop(x, threshold)
+    return found[0] if len(found) == 1 else found
+
+
+NAMED = {
+    "round_trip": {
+        "not_scaled_back": lambda b, levels: one_by_one(b, levels, absmax_of(b), 1.0),
+        "largest_not_absmax": lambda b, levels: one_by_one(
+            b, levels, max(b.flatten().tolist()), max(b.flatten().tolist())
+        ),
+        "scaled_back_by_the_largest": lambda b, levels: one_by_one(
+            b, levels, absmax_of(b), max(b.flatten().tolist())
+        ),
+        "never_scaled": lambda b, levels: one_by_one(b, levels, 1.0, 1.0),
+        "scaled_back_only": lambda b, levels: one_by_one(b, levels, 1.0, absmax_of(b)),
+        "level_below": lambda b, levels: neighbour(b, levels, below),
+        "level_above": lambda b, levels: neighbour(b, levels, above),
+        "codes_not_levels": codes_by_distance,
+        "codes_scaled": lambda b, levels: codes_by_distance(b, levels) * absmax_of(b),
+        "signs_lost": lambda b, levels: one_by_one(b.abs(), levels, absmax_of(b), absmax_of(b)),
+        "divided_again": lambda b, levels: levels[codes_by_distance(b, levels)] / absmax_of(b),
+        "scaled_by_the_range": lambda b, levels: one_by_one(
+            b, levels, (b.max() - b.min()).item(), (b.max() - b.min()).item()
+        ),
+        "scaled_by_rows": each_row,
+        "left_flat": round_trip_flat,
+        "nothing_rounded": lambda b, levels: (b / absmax_of(b)) * absmax_of(b),
+    },
+    "nf4_bytes": {
+        "a_byte_each": instead(codes=lambda rows, columns: rows * columns),
+        "codes_alone": without("scales", "second", "mean", "small_table", "large_table"),
+        "codes_and_scales_alone": without("second", "mean", "small_table", "large_table"),
+        "tables_forgotten": without("small_table", "large_table"),
+        "small_table_alone": without("large_table"),
+        "large_table_alone": without("small_table"),
+        "tables_in_single_bytes": lambda *sides: right_nf4_divmod(*sides) - 3 * (16 + 256),
+        "second_blocks_cut_off": instead(
+            second=lambda *sides: len(range(256, parts(*sides)["scales"] + 1, 256)) * 4
+        ),
+        "mean_forgotten": without("mean"),
+        "second_scales_forgotten": without("second"),
+        "second_scales_in_bytes": instead(second=lambda *sides: parts(*sides)["second"] // 4),
+        "second_blocks_of_64": instead(
+            second=lambda *sides: 4 * len(range(0, parts(*sides)["scales"], 64))
+        ),
+        "second_blocks_of_weights": instead(
+            second=lambda rows, columns: 4 * len(range(0, rows * columns, 256))
+        ),
+        "blocks_cut_off": only_full_blocks,
+        "blocks_alone_cut_off": nf4_full_blocks,
+        "all_cut_off": lambda rows, columns: (
+            (rows * columns >> 1) + (rows * columns >> 6) + 4 * (rows * columns >> 14) + 4 + TABLES
+        ),
+        "odd_weight_lost": instead(codes=lambda rows, columns: rows * columns >> 1),
+        "fractions": lambda rows, columns: (
+            rows * columns * (1 / 2 + 1 / 64 + 4 / 64 / 256) + 4 + TABLES
+        ),
+        "blocks_in_each_row": each_row_in_blocks,
+        "scales_in_floats": lambda *sides: (
+            parts(*sides)["codes"] + 4 * parts(*sides)["scales"] + parts(*sides)["small_table"]
+        ),
+        "scales_in_floats_and_more": instead(scales=lambda *sides: 4 * parts(*sides)["scales"]),
+    },
+    "outlier_columns": {
+        "positive_alone": lambda x, threshold: [
+            i for i, column in enumerate(x.T.tolist()) if max(column) >= threshold
+        ],
+        "rows_not_columns": lambda x, threshold: right_outliers_loop(x.T, threshold),
+        "strictly_above": columns_where(lambda sizes, threshold: max(sizes) > threshold),
+        "large_on_average": columns_where(lambda s, threshold: sum(s) / len(s) >= threshold),
+        "large_throughout": columns_where(lambda sizes, threshold: min(sizes) >= threshold),
+        "those_that_fit": columns_where(lambda sizes, threshold: not max(sizes) >= threshold),
+        "once_for_each_value": columns_repeated,
+        "largest_alone": lambda x, threshold: [np.abs(x.numpy()).max(0).argmax().item()],
+        "how_many": lambda x, threshold: len(right_outliers_loop(x, threshold)),
+        "true_or_false": lambda x, threshold: [
+            max(abs(v) for v in column) >= threshold for column in x.T.tolist()
+        ],
+        "a_tensor": lambda x, threshold: torch.tensor(
+            right_outliers_loop(x, threshold), dtype=torch.long
+        ),
+        "a_set": lambda x, threshold: set(columns_repeated(x, threshold)),
+        "a_tensor_with_brackets": lambda x, threshold: [
+            [i] for i in right_outliers_loop(x, threshold)
+        ],
+        "a_bare_number": one_or_a_list,
+        "length_of_the_column": columns_where(lambda s, threshold: math.hypot(*s) >= threshold),
+        "a_true_false_tensor": lambda x, threshold: x.abs().max(dim=0).values.ge(threshold),
+    },
+    "restore": {
+        "as_it_was": lambda w, n_rows: w.reshape(n_rows, -1).flatten(),
+        "shuffled_once_more": restore_columns_as_step,
+        "left_a_matrix": lambda w, n_rows: torch.stack([w[i::n_rows] for i in range(n_rows)]),
+        "columns_left_a_matrix": lambda w, n_rows: torch.stack(w.split(n_rows)),
+        "sorted_by_value": lambda w, n_rows: torch.tensor(sorted(w.tolist())),
+        "sorted_by_size": lambda w, n_rows: torch.tensor(sorted(w.tolist(), key=abs)),
+        "reversed_order": lambda w, n_rows: torch.tensor(w.tolist()[::-1]),
+    },
+}

@@ -813,3 +813,157 @@ RIGHT = {
         right_sly_ties_from_the_end,
     ],
 }
+
+
+# The named mistakes in other words
+
+
+def logs(guesses, prices):
+    """Pairs of logarithms."""
+    pairs = zip(guesses.tolist(), prices.tolist(), strict=True)
+    return [(math.log(guess + 1), math.log(price + 1)) for guess, price in pairs]
+
+
+def rmsle_of_plain_logs(guesses, prices):
+    logs = [torch.tensor(a, dtype=torch.float64).log() for a in (guesses, prices)]
+    return torch.nn.functional.mse_loss(*logs).sqrt().item()
+
+
+def rmsle_of_distance(guesses, prices):
+    distances = [abs(g - p) for g, p in zip(guesses.tolist(), prices.tolist(), strict=True)]
+    return math.hypot(*[math.log(1 + d) for d in distances]) / len(distances) ** 0.5
+
+
+def interval_of(statistic, percentiles=(2.5, 97.5), replace=True):
+    """The percentiles of `statistic` of each draw, one draw after the other."""
+
+    def ends(values, n_draws, seed):
+        rng = np.random.default_rng(seed)
+        draws = [rng.choice(values, len(values), replace=replace) for _ in range(n_draws)]
+        low, high = np.percentile([statistic(draw) for draw in draws], percentiles)
+        return float(low), float(high)
+
+    return ends
+
+
+def interval_around_mean(values, half):
+    middle = sum(values.tolist()) / len(values)
+    return middle - half, middle + half
+
+
+def decide(low, high):
+    """Who is better by an interval of a's errors less b's."""
+    if low > 0:
+        return "b"
+    return "a" if high < 0 else "undecided"
+
+
+def verdict_reaching(n_standard_errors):
+    """Decides by an interval of so many standard errors on each side."""
+
+    def verdict(errors_a, errors_b):
+        gap = errors_a - errors_b
+        half = n_standard_errors * stats.sem(gap)
+        return decide(gap.mean() - half, gap.mean() + half)
+
+    return verdict
+
+
+def verdict_turned_round(errors_a, errors_b):
+    return right_verdict_paired_test(errors_b, errors_a)
+
+
+def verdict_single_items(errors_a, errors_b):
+    """The interval that holds 95 % of the single differences."""
+    low, high = np.percentile(errors_a - errors_b, [2.5, 97.5])
+    return decide(low, high)
+
+
+def verdict_two_bootstraps(errors_a, errors_b):
+    """Undecided where an interval of a's mean overlaps one of b's."""
+    low_a, high_a = right_interval_quantile(errors_a, 2000, 1)
+    low_b, high_b = right_interval_quantile(errors_b, 2000, 2)
+    if high_a < low_b:
+        return "a"
+    return "b" if high_b < low_a else "undecided"
+
+
+def verdict_more_wins(errors_a, errors_b):
+    wins_a = sum(a < b for a, b in zip(errors_a, errors_b, strict=True))
+    wins_b = sum(b < a for a, b in zip(errors_a, errors_b, strict=True))
+    return "a" if wins_a > wins_b else "b" if wins_b > wins_a else "undecided"
+
+
+def sly_until(lower, others=1):
+    """Perfect on one item after the other, the largest first, until `lower` accepts both sums."""
+
+    def answer(errors):
+        mine = [float(error) + others for error in errors]
+        for i in sorted(range(len(errors)), key=lambda i: -errors[i]):
+            mine[i] = 0.0
+            if lower(sum(mine), sum(errors.tolist())):
+                return mine
+
+    return answer
+
+
+def sly_equal_others(errors):
+    """As many items as the right answer has, and the others as good as b's."""
+    return [
+        0.0 if m == 0 else float(e) for m, e in zip(right_sly_mask(errors), errors, strict=True)
+    ]
+
+
+NAMED = {
+    "rmsle": {
+        "no_logarithm": lambda guesses, prices: math.dist(guesses, prices) / len(prices) ** 0.5,
+        "no_root": lambda g, p: sum((a - b) ** 2 for a, b in logs(g, p)) / len(p),
+        "no_one_added": rmsle_of_plain_logs,
+        "log_of_the_error": rmsle_of_distance,
+        "not_squared": lambda g, p: sum(abs(a - b) for a, b in logs(g, p)) / len(p),
+        "summed": lambda g, p: math.dist(*zip(*logs(g, p), strict=True)),
+        "in_base_10": lambda g, p: np.sqrt(np.mean(np.log10((1 + g) / (1 + p)) ** 2)),
+    },
+    "my_interval": {
+        "of_the_values": lambda values, n_draws, seed: (
+            np.quantile(values, 0.025),
+            np.quantile(values, 0.975),
+        ),
+        "without_replacement": interval_of(np.mean, replace=False),
+        "ninety_percent": interval_of(np.mean, (5, 95)),
+        "of_the_median": interval_of(np.median),
+        "standard_deviations": lambda values, n_draws, seed: interval_around_mean(
+            values, 1.96 * math.sqrt(np.mean(values**2) - np.mean(values) ** 2)
+        ),
+        "one_standard_error": lambda values, n_draws, seed: interval_around_mean(
+            values, stats.sem(values)
+        ),
+        "turned_round": lambda *case: right_interval_loop(*case)[::-1],
+        "seed_not_used": interval_no_seed,
+        "draws_not_counted": interval_2000_draws,
+    },
+    "verdict": {
+        "higher_wins": verdict_turned_round,
+        "too_wide": verdict_99_percent,
+        "two_intervals": verdict_two_bootstraps,
+        "spread_of_the_items": verdict_single_items,
+        "too_narrow": verdict_reaching(1),
+        "lower_mean": verdict_reaching(0),
+        "most_items": verdict_more_wins,
+        "zero_decides": verdict_zero_is_better,
+        "zero_decides_for_b": verdict_else_b,
+    },
+    "sly": {
+        "perfect_on_the_easiest": sly_smallest_first,
+        "a_tie": sly_until(lambda mine, theirs: mine <= theirs),
+        "one_is_enough": sly_until(lambda mine, theirs: True),
+        "worse_everywhere": lambda errors: [error + 1 for error in errors.tolist()],
+        "perfect_everywhere": lambda errors: [0.0] * len(errors),
+        "not_worse": sly_equal_others,
+        "not_worse_anywhere": sly_until(lambda mine, theirs: mine < theirs, others=0),
+        "half_of_them": lambda errors: np.where(
+            np.argsort(np.argsort(-errors, kind="stable")) < len(errors) // 2, 0, errors + 1
+        ),
+        "all_of_a_size": sly_all_ties,
+    },
+}
