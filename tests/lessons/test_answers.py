@@ -3,7 +3,7 @@
 Each file in answers/ holds, for the exercises of one lesson, WRONG and RIGHT: {the check's name:
 answers that were written from the task alone}. INPUTS, where there is one, holds inputs that the
 task allows: on each of them the right answers agree, and on one of them each wrong one differs.
-NAMED holds, for named mistakes, an answer that makes the mistake in code of its own: {the check's
+NAMED holds, for each named mistake, an answer that makes the mistake in code of its own: {the check's
 name: {the mistake's name: answer}}.
 """
 
@@ -125,7 +125,7 @@ def named():
     return [
         pytest.param(CHECKS[lesson][name], mistake, answer, id=f"{lesson[-2:]}.{name}.{mistake}")
         for lesson, module in FOUND.items()
-        for name, answers in getattr(module, "NAMED", {}).items()
+        for name, answers in module.NAMED.items()
         for mistake, answer in answers.items()
     ]
 
@@ -146,3 +146,4 @@ def test_every_check_of_a_lesson_has_answers_of_both_kinds(lesson):
         assert len(module.WRONG[name]) >= 8 and len(module.RIGHT[name]) >= 4, name
         for answer in module.WRONG[name]:
             assert answer.__doc__ if callable(answer) else True
+        assert set(module.NAMED[name]) == {m.__name__ for m in CHECKS[lesson][name].mistakes}
