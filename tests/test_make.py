@@ -10,6 +10,7 @@ from pathlib import Path
 
 import links
 import nbformat
+import pictures
 import pytest
 import run_lessons as runner
 from support import copy_of_the_tree
@@ -128,38 +129,47 @@ PICTURE = """
 import base64
 png = base64.b64encode(f"drawn after {2 * 2}".encode()).decode()
 data = {"image/png": png, "text/plain": "words"}
-display(data, raw=True, metadata={"image/png": {"alt": "A picture."}})
+display(data, raw=True, metadata={"image/png": {"alt": "A picture.", "width": 40, "height": 30}})
 """
 SHORT = "notebooks/08_qlora_sft.ipynb"
 
 
-def test_make_notebooks_writes_outputs_and_the_readmes_table_or_nothing(make, tmp_path):
+def test_make_notebooks_writes_outputs_pictures_and_the_readmes_table_or_nothing(make, tmp_path):
     """In a clone whose lesson 8 is its title and a few cells."""
     clone = tmp_path / "clone"
     copy_of_the_tree(clone)
     title = runner.read(clone / SHORT).cells[0]
+    shown = [cell_id for lesson, cell_id in pictures.CELLS.values() if lesson == "08"]
 
     def write(*cells):
         cells = [nbformat.v4.new_code_cell(source) for source in cells]
+        for cell_id in shown:  # the pictures that the README takes from this lesson
+            cells.append(nbformat.v4.new_code_cell(PICTURE, id=cell_id))
         nbformat.write(nbformat.v4.new_notebook(cells=[title, *cells]), clone / SHORT)
 
-    write("print(6 * 7)", PICTURE)
+    write("print(6 * 7)")
     readme = clone / "README.md"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(text.replace(links.HEAD, "| lesson | ? |\n|---|---|\n"), encoding="utf-8")
     code, said = make(clone, "notebooks", f"LESSONS={SHORT}")
     assert code == 0 and "08_qlora_sft" in said, said
-    _, printed, drawn = runner.read(clone / SHORT).cells
+    _, printed, drawn, *_ = runner.read(clone / SHORT).cells
     assert runner.text_of(printed) == "42\n" and drawn.execution_count == 2
     assert base64.b64decode(drawn.outputs[0].data["image/png"]) == b"drawn after 4"
-    assert readme.read_text(encoding="utf-8") == text
+    assert (clone / ".github" / "four_steps.png").read_bytes() == b"drawn after 4"
+    read = readme.read_text(encoding="utf-8")
+    assert '<img src=".github/four_steps.png" width="40" alt="A picture.">' in read
+    without_pictures = [
+        [line for line in page.splitlines() if "<img" not in line] for page in (read, text)
+    ]
+    assert without_pictures[0] == without_pictures[1]
 
-    write("print(6 * 9)", PICTURE, "1 / 0")
-    before = contents(clone / "notebooks")
+    write("print(6 * 9)", "1 / 0")
+    before = contents(clone / "notebooks"), contents(clone / ".github")
     code, said = make(clone, "notebooks", f"LESSONS={SHORT}")
     assert code != 0
     assert "ZeroDivisionError" in said and "Nothing was written back for this lesson." in said
-    assert contents(clone / "notebooks") == before
+    assert (contents(clone / "notebooks"), contents(clone / ".github")) == before
 
 
 def test_make_links_hands_on_the_address_that_it_is_given(make):
