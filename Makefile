@@ -93,7 +93,7 @@ links: $(READY) ## write what README and lessons share; set the address with REP
 progress: $(READY) ## show which exercises you have solved
 	@$(BIN)/python -m helpers.progress
 
-doctor: $(READY) ## say what this machine can run, and what to mend
+doctor: $(READY) ## say what this machine can run, and what to fix
 	@$(BIN)/python -m helpers.doctor
 
 bench: $(READY) ## measure the budgets on this machine

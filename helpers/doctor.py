@@ -50,12 +50,12 @@ def packages() -> Finding:
 def shipped() -> Finding:
     """Are the shipped data and weights as they were made?"""
     try:
-        names = ["train.jsonl", *catalogue.shipped(DATA)]  # a name that must be there
+        names = list(catalogue.shipped(DATA)) or ["train.jsonl"]  # which then has no sum
         for name in names:
             catalogue.checked(name, DATA)
     except OSError as error:
         return False, f"{error}"
-    return True, f"{len(names) - 1} files of data and weights, each as shipped"
+    return True, f"{len(names)} files of data and weights, each as shipped"
 
 
 def room() -> Finding:
@@ -98,7 +98,7 @@ def main() -> int:
     for right, said in findings():
         print("✓" if right else "✗", said)
         n_wrong += not right
-    print("Every lesson can run." if not n_wrong else f"To mend: {n_wrong}.")
+    print("Every lesson can run." if not n_wrong else f"To fix: {n_wrong}.")
     return min(n_wrong, 1)
 
 

@@ -16,6 +16,11 @@ class Option:
     reason: str
     right: bool = False
 
+    @property
+    def verdict(self) -> str:
+        """What whoever chooses it reads."""
+        return f"{'✓ Right.' if self.right else '✗ Wrong.'} {self.reason}"
+
 
 @dataclass(frozen=True)
 class Question:

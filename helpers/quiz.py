@@ -61,17 +61,11 @@ def _ask(n: int, question: questions.Question) -> list[ipywidgets.Widget]:
             return NO_ANSWER, ""
         chosen = options[choice.value]
         progress.note(question, chosen.right)  # which keeps the first
-        return _said(chosen), ""
+        return chosen.verdict, ""
 
-    said = widgets.Answer(answer)
+    said = widgets.answer_to(answer, choice)
     said.layout = WIDE
-    said.follow(choice)
-    said.update()
     return [ipywidgets.HTML(text, layout=WIDE), choice, said]
-
-
-def _said(option: questions.Option) -> str:
-    return f"{'✓ Right.' if option.right else '✗ Wrong.'} {option.reason}"
 
 
 def in_html(asked: list[questions.Question]) -> str:
@@ -80,7 +74,7 @@ def in_html(asked: list[questions.Question]) -> str:
         f"<p><b>{n}. {escape(question.question)}</b></p>"
         + _list([option.text for option in question.options])
         + f"<details><summary>Answer to question {n}</summary>"
-        + f"{_list(map(_said, question.options))}</details>"
+        + f"{_list(o.verdict for o in question.options)}</details>"
         for n, question in enumerate(asked, 1)
     )
 
@@ -94,7 +88,7 @@ def in_text(asked: list[questions.Question]) -> str:
                 for n, question in enumerate(asked, 1)
             ),
             "Answers:",
-            *(f"{n}.\n{_lines(map(_said, q.options))}" for n, q in enumerate(asked, 1)),
+            *(f"{n}.\n{_lines(o.verdict for o in q.options)}" for n, q in enumerate(asked, 1)),
         ]
     )
 

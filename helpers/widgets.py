@@ -79,6 +79,14 @@ class Answer(ipywidgets.HTML):
         self.value = f'<p role="status" aria-live="polite"><b>{escape(sentence)}</b></p>{below}'
 
 
+def answer_to(answer: Callable[[], tuple[str, str]], *controls) -> Answer:
+    """An `Answer` that is given at once, and again whenever one of `controls` changes."""
+    said = Answer(answer)
+    said.follow(*controls)
+    said.update()
+    return said
+
+
 def table(head: list[str], rows: list[list[str]]) -> tuple[str, str]:
     """A table of texts: (as HTML, as plain text)."""
 
@@ -103,3 +111,8 @@ def static_twin(summary: str, html: str, text: str) -> None:
     """
     folded = f"<details><summary>{escape(summary)}</summary>{html}</details>"
     display({"text/html": folded, "text/plain": f"{summary}:\n{text}"}, raw=True)
+
+
+def static_note(note: str) -> None:
+    """`static_twin` of a sentence that leads to a picture of the same."""
+    static_twin("Without a kernel", f"<p>{escape(note)}</p>", note)

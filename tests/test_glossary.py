@@ -1,14 +1,12 @@
 """data/glossary.csv: each term that a lesson introduces, in three languages, where it is explained."""
 
-import csv
 import re
 
 import pytest
 import run_lessons as runner
-from support import ROOT
+from build_site import ITALIC, terms
 
-with open(ROOT / "data" / "glossary.csv", newline="", encoding="utf-8") as file:
-    ROWS = list(csv.DictReader(file))
+ROWS = terms()
 NOTEBOOKS = {path.stem[:2]: runner.read(path) for path in runner.LESSONS}
 ENDS = ("What to remember", "In the lecture", "Sources")  # lectures and papers are italic there
 # Words that a lesson stresses, names and titles: no terms
@@ -33,7 +31,7 @@ def italics(notebook):
     """Each italic text and its heading; formulas and the size of an exercise left out."""
     for heading, prose in sections(notebook):
         if heading not in ENDS:
-            for text in re.findall(r"(?<![*\w\\])\*([A-Za-z][^*\n]*[\w])\*(?![*\w])", prose):
+            for text in re.findall(ITALIC, prose):
                 yield heading, text
 
 

@@ -20,8 +20,7 @@ def sources():
     """(name, Python text) of each lesson, of each helper, and of what makes the data."""
     for path in runner.LESSONS:
         cells = [c.source for c in runner.read(path).cells if c.cell_type == "code"]
-        lines = [line for text in cells for line in text.splitlines() if line[:1] not in "%!"]
-        yield path.stem, "\n".join(lines)
+        yield path.stem, "\n".join(cells)
     for folder in ("helpers", "data"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")

@@ -56,9 +56,7 @@ def shapes(first: str, second: str) -> ipywidgets.VBox:
         )
         return said, _drawn(a, b, operation.value, result)
 
-    said = widgets.Answer(answer)
-    said.follow(*boxes, operation)
-    said.update()
+    said = widgets.answer_to(answer, *boxes, operation)
     return ipywidgets.VBox([widgets.row([boxes[0], operation, boxes[1]]), said])
 
 

@@ -23,7 +23,7 @@ def show_graph(make: Callable, build: Callable, inputs: dict[str, float]) -> Non
     """
     display(graph(make, build, inputs))
     note = "The picture above shows the same graph with all gradients. Run the cell to walk it."
-    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+    widgets.static_note(note)
 
 
 def graph(make: Callable, build: Callable, inputs: dict[str, float]) -> ipywidgets.VBox:
@@ -50,7 +50,8 @@ def graph(make: Callable, build: Callable, inputs: dict[str, float]) -> ipywidge
     def answer():
         root, names = build(**{name: make(box.value) for name, box in boxes.items()})
         called = {node: name for name, node in names.items()}
-        walked, all_edges = edges(root)[: steps[0].value], edges(root)
+        all_edges = edges(root)
+        walked = all_edges[: steps[0].value]
         grads = {root: 1.0}
         for node, parent, slope in walked:
             grads[parent] = grads.get(parent, 0.0) + slope * grads[node]
@@ -62,11 +63,9 @@ def graph(make: Callable, build: Callable, inputs: dict[str, float]) -> ipywidge
                 f"Step {len(walked)} of {len(all_edges)}, from {one} to {other}: {grads[node]:.4g} "
                 f"times the slope {slope:.4g}. The gradient of {other} is now {grads[parent]:.4g}"
             )
-        return said, _drawn(root, called, grads, walked)
+        return said, _drawn(root, called, grads, all_edges, len(walked))
 
-    said = widgets.Answer(answer)
-    said.follow(*boxes.values(), steps[0])
-    said.update()
+    said = widgets.answer_to(answer, *boxes.values(), steps[0])
     return ipywidgets.VBox([widgets.row(boxes.values()), widgets.row(steps), said])
 
 
@@ -79,7 +78,7 @@ def edges(root) -> list[tuple]:
     ]
 
 
-def _drawn(root, called, grads, walked):
+def _drawn(root, called, grads, all_edges, n_walked):
     where = places(root, lambda node: node.parents)
     least = min(across for across, _ in where.values())
     most = max(across for across, _ in where.values())
@@ -88,13 +87,12 @@ def _drawn(root, called, grads, walked):
         for node, (across, down) in where.items()
     }
     lines, cards = [], []
-    for edge in edges(root):
-        node, parent, slope = edge
+    for n, (node, parent, slope) in enumerate(all_edges):
         (x, y), (to_x, to_y) = centre[node], centre[parent]
-        colour = ADAPTER if edge in walked else REFERENCE
-        look = f'stroke="{colour}" stroke-width="{3 if edge in walked else 1}"'
+        colour, width = (ADAPTER, 3) if n < n_walked else (REFERENCE, 1)
+        look = f'stroke="{colour}" stroke-width="{width}"'
         lines.append(svg.path([x, to_x], [y, to_y], look))
-        if edge in walked:
+        if n < n_walked:
             middle = (x + to_x) / 2 + 8, (y + to_y) / 2 + 5
             lines.append(svg.text(*middle, f"× {slope:.3g}"))
     for node, (x, y) in centre.items():

@@ -34,7 +34,7 @@ def show_counter(parts_of: Callable, config, others: dict) -> None:
     """
     display(counter(parts_of, config, others))
     note = "The picture above shows the three models. Run the cell to configure one of your own."
-    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+    widgets.static_note(note)
 
 
 def counter(parts_of: Callable, config, others: dict) -> ipywidgets.VBox:
@@ -72,9 +72,7 @@ def counter(parts_of: Callable, config, others: dict) -> ipywidgets.VBox:
         models = {YOURS: parts} | others
         return said, _shares(models) + _table(models)
 
-    said = widgets.Answer(answer)
-    said.follow(*boxes.values(), tied)
-    said.update()
+    said = widgets.answer_to(answer, *boxes.values(), tied)
     return ipywidgets.VBox([widgets.row([*boxes.values(), tied]), said])
 
 
@@ -113,7 +111,7 @@ def show_attention(words: list[str], looks, layer: int) -> None:
     note = (
         "The picture above shows three heads and the last place. Run the cell to choose any word."
     )
-    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+    widgets.static_note(note)
 
 
 def attention(words: list[str], looks, layer: int) -> ipywidgets.VBox:
@@ -136,9 +134,7 @@ def attention(words: list[str], looks, layer: int) -> ipywidgets.VBox:
         said = f"Layer {layer}, {labels[chosen.value]} looks most at: {heads}"
         return said, "".join(_line(f"head {n}", labels, row) for n, row in enumerate(rows))
 
-    said = widgets.Answer(answer)
-    said.follow(chosen)
-    said.update()
+    said = widgets.answer_to(answer, chosen)
     return ipywidgets.VBox([chosen, said])
 
 

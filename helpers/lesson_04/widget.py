@@ -53,9 +53,7 @@ def beliefs(belief_of: Callable, text: str) -> ipywidgets.VBox:
         found = [at_temperature(belief_of(one), number.value) for one in dict.fromkeys(typed)]
         return _said(found), _chart(found).html()
 
-    said = widgets.Answer(answer)
-    said.follow(*texts, number)
-    said.update()
+    said = widgets.answer_to(answer, *texts, number)
     return ipywidgets.VBox([*texts, widgets.row([number, slider]), said])
 
 

@@ -23,7 +23,7 @@ def show_walks(optimizers: dict, factor: Callable, curvature) -> None:
     """
     display(walks(optimizers, factor, curvature))
     note = "The picture above shows three of these walks. Run the cell to move the knobs."
-    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+    widgets.static_note(note)
 
 
 def walks(optimizers: dict, factor: Callable, curvature) -> ipywidgets.VBox:
@@ -53,9 +53,7 @@ def walks(optimizers: dict, factor: Callable, curvature) -> ipywidgets.VBox:
         said = f"{name}: {end}, loss {_short(losses[0])} to {_short(losses[-1])} in {N_STEPS} steps"
         return said, _chart(path, np.asarray(curvature), VALIDATION if up else TRAINING)
 
-    said = widgets.Answer(answer)
-    said.follow(optimizer, rate[0], beta[0], schedule)
-    said.update()
+    said = widgets.answer_to(answer, optimizer, rate[0], beta[0], schedule)
     rows = widgets.row([optimizer, schedule]), widgets.row(rate), widgets.row(beta)
     return ipywidgets.VBox([*rows, said])
 

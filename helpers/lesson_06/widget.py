@@ -28,7 +28,7 @@ def show_stripes(word: str, rank: int = 4) -> None:
     """
     display(stripes(word, rank))
     note = "The picture above shows the same word at a few ranks. Run the cell to move the rank."
-    widgets.static_twin("Without a kernel", f"<p>{note}</p>", note)
+    widgets.static_note(note)
 
 
 def stripes(word: str, rank: int = 4) -> ipywidgets.VBox:
@@ -52,9 +52,7 @@ def stripes(word: str, rank: int = 4) -> ipywidgets.VBox:
         full = HEIGHT * WIDTH
         return f"rank {r}: {stored:,} numbers instead of {full:,}, {missing:.0%} is missing", ""
 
-    said = widgets.Answer(answer)
-    said.follow(typed, number)
-    said.update()
+    said = widgets.answer_to(answer, typed, number)
     return ipywidgets.VBox([widgets.row([typed, number, slider]), picture, said])
 
 
@@ -93,8 +91,8 @@ def show_calculator(configs: dict, r: int = 32) -> None:
     """
     display(calculator(configs, r))
     name, config = next(iter(configs.items()))
-    shapes, n_base, _ = _shapes_and_size(config)
-    chosen = _first_choice(shapes)
+    shapes, n_base, _ = shapes_and_size(config)
+    chosen = first_choice(shapes)
     total, head, cells = lora_table(shapes, n_base, r, chosen)
     html, text = widgets.table(head, cells)
     widgets.static_twin(
@@ -112,7 +110,7 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
     With more than ordinary matrices in a model, peft is asked too, and the box says what it refuses.
     Raises ValueError if one of the configs is not that of a language model.
     """
-    models = {name: _shapes_and_size(config) for name, config in configs.items()}
+    models = {name: shapes_and_size(config) for name, config in configs.items()}
     model = widgets.dropdown("model", models)
     rank = widgets.dropdown("rank r", sorted({*RANKS, r}), r)
     modules = widgets.row()
@@ -127,7 +125,7 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
         names = counting.module_names(shapes)
         for name in names:
             if name not in ticks:
-                ticks[name] = widgets.tick(name, name in _first_choice(shapes))
+                ticks[name] = widgets.tick(name, name in first_choice(shapes))
                 said.follow(ticks[name])
         modules.children = [ticks[name] for name in names]
         chosen = [name for name in names if ticks[name].value]
@@ -142,7 +140,7 @@ def calculator(configs: dict, r: int = 32) -> ipywidgets.VBox:
     return ipywidgets.VBox([widgets.row([model, rank]), modules, said])
 
 
-def _shapes_and_size(config):
+def shapes_and_size(config):
     """(shapes of all linear layers, parameters, whether the formula is right for all of them)."""
     model = counting.meta_model(config)
     n_base = sum(parameter.numel() for parameter in model.parameters())
@@ -173,7 +171,7 @@ def lora_table(shapes: dict, n_base: int, r: int, chosen: list[str]):
     return said, ["matrix", "in → out", "how many", f"weights at r = {r}"], cells
 
 
-def _first_choice(shapes):
+def first_choice(shapes):
     """The names ticked at the start: attention's, or else the first one."""
     names = counting.module_names(shapes)
     return [name for name in names if name in ATTENTION] or names[:1]

@@ -64,9 +64,7 @@ def quantizer(
         )
         return said, _picture(back) + _chart(levels.tolist(), shares)
 
-    said = widgets.Answer(answer)
-    said.follow(bits[0], table, block, outlier[0])
-    said.update()
+    said = widgets.answer_to(answer, bits[0], table, block, outlier[0])
     rows = widgets.row([*bits, table, block]), widgets.row(outlier)
     return ipywidgets.VBox([*rows, said])
 

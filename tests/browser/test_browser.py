@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import chromium
 import nbformat
 import pytest
 import run_lessons as runner
 
 pytestmark = pytest.mark.browser
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MINUTES = 15  # for one lesson, on a slow machine
 QUIET = {  # every cell in the page, also those out of view; no news, no updates
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -49,12 +49,6 @@ PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].map(e 
 BEGUN = PROMPTS + ".some(text => /[0-9*]/.test(text))"  # no cell has a number before it was run
 OVER = PROMPTS + ".every(text => !text.includes('*'))"
 LENGTH = "document.querySelector('.jp-Notebook').textContent.length"
-
-
-def chromium() -> str:
-    """The path of the browser: $CHROMIUM, or the first of `NAMES` on the PATH."""
-    found = filter(None, map(shutil.which, [os.environ.get("CHROMIUM", ""), *NAMES]))
-    return next(found, "")
 
 
 @dataclass
@@ -128,19 +122,8 @@ def lab(browser, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    if not (path := chromium()):
-        pytest.fail(
-            "There is no Chromium on the PATH: install it (apt install chromium), or name one: "
-            "make test-browser CHROMIUM=/path/to/it",
-            pytrace=False,
-        )
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -95,4 +95,4 @@ def test_a_card_gets_its_profile_and_one_that_torch_cannot_see_is_told(monkeypat
 def test_any_finding_makes_the_exit_status_1(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "findings", lambda: iter([(True, "a"), (False, "b")]))
     assert doctor.main() == 1
-    assert capsys.readouterr().out == "✓ a\n✗ b\nTo mend: 1.\n"
+    assert capsys.readouterr().out == "✓ a\n✗ b\nTo fix: 1.\n"

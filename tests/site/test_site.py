@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,15 +13,14 @@ import pytest
 
 pytest.importorskip("axe_playwright_python", reason="make test-site has what this needs")
 import build_site
+import chromium
 import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from build_site import LESSONS, ROOT, SITE
-from playwright.sync_api import sync_playwright
 
 NAMES = ["index", *(path.stem for path in LESSONS), "lectures", "glossary"]  # in reading order
 WIDTHS, THEMES = (390, 1280), ("light", "dark")
 AXE = {"preload": False, "resultTypes": ["violations"]}  # neither loads nor lists what is not asked
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +39,8 @@ def address():
 
 @pytest.fixture(scope="session")
 def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found, f"none of {', '.join(BROWSERS)} is installed"
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    with chromium.launched() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ The theme (BSD, with Font Awesome's icons) and Pagefind (MIT) come from PyPI: no
 """
 
 import csv
+import functools
 import re
 import shutil
 import subprocess
@@ -29,9 +30,11 @@ LESSONS = sorted(links.NOTEBOOKS.glob("[0-9]*.ipynb"))
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 VALLEY = '<div class="moving" data-course="valley"></div>'
 NOT_IN_EPUB = "```{{only}} not epub\n{}\n```\n"
+ITALIC = r"(?<![*\w\\])\*([A-Za-z][^*\n]*\w)\*(?![*\w])"  # in Markdown; no bold, no formula
 LANGUAGES = {"japanese": "ja", "korean": "ko"}
 
 
+@functools.cache
 def terms() -> list[dict]:
     """The glossary's rows: of each term its words, meaning, lesson and section."""
     with open(ROOT / "data" / "glossary.csv", newline="", encoding="utf-8") as file:
@@ -62,8 +65,7 @@ def with_terms(text: str) -> str:
         return f'[*{found[1]}*](glossary.md#{term_id(row)} "{hint}")'
 
     parts = re.split(r"(```.*?```|`[^`\n]*`|\[[^\]]*\]\([^)]*\))", text, flags=re.S)
-    italic = r"(?<![*\w\\])\*([A-Za-z][^*\n]*\w)\*(?![*\w])"
-    parts[::2] = [re.sub(italic, linked, part) for part in parts[::2]]
+    parts[::2] = [re.sub(ITALIC, linked, part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -77,10 +79,8 @@ def quiz(lesson: str) -> str:
     for n, question in enumerate(questions.load()[lesson], 1):
         found.append(f'<div class="quiz"><p><b>{n}. {escape(question.question)}</b></p>')
         for option in question.options:
-            said = f"{'✓ Right.' if option.right else '✗ Wrong.'} {option.reason}"
-            found.append(
-                f"<details><summary>{escape(option.text)}</summary><p>{escape(said)}</p></details>"
-            )
+            text, said = escape(option.text), escape(option.verdict)
+            found.append(f"<details><summary>{text}</summary><p>{said}</p></details>")
         found.append("</div>")
     return "".join(found)
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from difflib import unified_diff
 from importlib import import_module
 from pathlib import Path
 
@@ -120,21 +121,12 @@ def judge(path: Path, sample: int) -> tuple[int, int]:
         path.write_text(changed, encoding="utf-8")
         if passes(tests, 20 + 3 * seconds):
             survived += 1
-            print(f"\n{path}", *difference(code, changed), sep="\n", flush=True)
+            lines = unified_diff(code.splitlines(), changed.splitlines(), n=0, lineterm="")
+            print(f"\n{path}", *list(lines)[2:], sep="\n", flush=True)
     path.write_text(code, encoding="utf-8")
     killed = len(chosen) - survived
     print(f"\n{path}: {killed} of {len(chosen)} killed (of {n_changes})", flush=True)
     return killed, len(chosen)
-
-
-def difference(old: str, new: str) -> list[str]:
-    """The lines that a change takes away and adds, with their numbers."""
-    old, new = old.splitlines(), new.splitlines()
-    while old and new and old[-1] == new[-1]:
-        del old[-1], new[-1]
-    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
-    taken, added = old[same:], new[same:]
-    return [f"{same + 1:5} - {line}" for line in taken] + [f"{same + 1:5} + {x}" for x in added]
 
 
 def main(files: list[str], sample: int) -> None:

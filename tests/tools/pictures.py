@@ -5,6 +5,7 @@ the lesson gives it, half of its pixels, with the lesson's words as the text alt
 """
 
 import base64
+import functools
 import re
 from html import escape
 
@@ -22,6 +23,7 @@ CELLS = {  # file: lesson, cell
 }
 
 
+@functools.cache
 def picture(file: str) -> tuple[bytes, dict]:
     """A picture of the README as its lesson has it: (PNG, its alt, width and height in pixels)."""
     lesson, cell_id = CELLS[file]

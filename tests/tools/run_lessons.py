@@ -330,10 +330,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
 
 def refresh(path: Path) -> Run:
-    """Run the lesson at `path` as committed and write its outputs back, whole or not at all.
-
-    The README's two pictures are taken from lesson 8's outputs.
-    """
+    """Run the lesson at `path` as committed and write its outputs back, whole or not at all."""
     result = run(read(path), path.stem)
     new = path.with_suffix(".new")
     nbformat.write(tidy(result.notebook), new)

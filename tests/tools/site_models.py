@@ -20,11 +20,11 @@ def models() -> dict:
     """
     found = {}
     for name, config in ({"Llama 3.1 8B": counting.llama_3_1_8b()} | widget.other_models()).items():
-        shapes, n_base, _ = widget._shapes_and_size(config)
+        shapes, n_base, _ = widget.shapes_and_size(config)
         modules = Counter((full.split(".")[-1], *shape) for full, shape in shapes.items())
         found[name] = {
             "n_base": n_base,
-            "chosen": widget._first_choice(shapes),
+            "chosen": widget.first_choice(shapes),
             "modules": [[*module, n] for module, n in modules.items()],
         }
     return {"ranks": plots.RANKS, "models": found}

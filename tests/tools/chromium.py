@@ -1,0 +1,32 @@
+"""This machine's own Chromium or Chrome, for the tests that look at a page; none is downloaded."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+@contextmanager
+def launched():
+    """The browser as playwright's, headless: $CHROMIUM, or the first of `NAMES` on the PATH.
+
+    Without one the test fails with a sentence.
+    """
+    named = [os.environ.get("CHROMIUM", ""), *NAMES]
+    path = next(filter(None, map(shutil.which, named)), None)
+    if path is None:
+        pytest.fail(
+            "There is no Chromium on the PATH: install it (apt install chromium), or add "
+            "CHROMIUM=/path/to/it to the command",
+            pytrace=False,
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
