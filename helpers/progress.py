@@ -111,7 +111,7 @@ class LastPage:
     def __repr__(self):
         right, of = self.so_far.count("exercises", list(self.so_far.all))
         if right < of:
-            return f"· Exercises left: {of - right}. Then this is the course on one page."
+            return f"· Exercises left: {of - right}. When all are solved, a summary of the course appears here."
         lines = [f"{title_of(n)}. {question_of(n)}\n   {answer_of(n)}" for n in self.so_far.all]
         return "\n".join([*lines, "", self.so_far._in_all()])
 

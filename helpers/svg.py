@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 WIDTH = 480  # pixels of a picture at its widest; on a phone it shrinks with the page
+WIDEST = 8  # pixels of a letter, about
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 8, 38  # pixels around a chart's axes
 
 
@@ -66,12 +67,16 @@ class Chart:
         self.inside.append(path(self._right(x), self._down(y), look))
 
     def upright(self, x: float, colour: str, words: str, dashes: str = "", left=False) -> None:
-        """A vertical line at `x`, named at its right or left. dashes: as in `line`."""
+        """A vertical line at `x`, named at its right or left, where there is room for the name.
+
+        Without room the name goes to the other side, a line lower. dashes: as in `line`.
+        """
         place = float(self._right(x))
         look = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"'
         self.inside.append(path([place, place], [0, self.high], look))
-        side, anchor = (-5, "end") if left else (5, "start")
-        self.inside.append(text(place + side, 14, words, anchor))
+        has_room = 5 + WIDEST * len(words) <= (place if left else self.wide - place)
+        side, anchor = (-5, "end") if left == has_room else (5, "start")
+        self.inside.append(text(place + side, 14 if has_room else 30, words, anchor))
 
     def dots(self, x, y, colour: str, radius: float = 3) -> None:
         """A dot at each of the points (N,). radius: pixels."""

@@ -170,6 +170,16 @@ def codes_alone(out_features, in_features):
     return math.ceil(out_features * in_features / 2)
 
 
+def codes_alone_cut_off(out_features, in_features):
+    """Those are the codes alone: scales, their mean and the tables are stored as well."""
+    return out_features * in_features // 2
+
+
+def codes_alone_in_halves(out_features, in_features):
+    """Those are the codes alone: scales, their mean and the tables are stored as well."""
+    return out_features * in_features / 2
+
+
 def codes_and_scales_alone(out_features, in_features):
     """Codes and scales are there: the scales' scales, their mean and the tables are missing."""
     return _total(out_features * in_features, second=0, extra=0)
@@ -284,6 +294,8 @@ nf4_bytes = Check(
     mistakes=[
         a_byte_each,
         codes_alone,
+        codes_alone_cut_off,
+        codes_alone_in_halves,
         codes_and_scales_alone,
         tables_forgotten,
         small_table_alone,

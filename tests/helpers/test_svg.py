@@ -38,3 +38,19 @@ def test_words_are_not_markup_and_the_picture_is_left_to_the_sentence_beside_it(
     root = parsed(chart.html())
     assert {"a < b & c", "<b>", "<i>"} <= set(root.itertext())
     assert root.get("aria-hidden") == "true"
+
+
+@pytest.mark.parametrize(
+    "x, left, anchor, y",
+    [
+        (0.5, False, "start", 14),
+        (0.5, True, "end", 14),
+        (0.1, True, "start", 30),  # no room at the left
+        (0.9, False, "end", 30),
+    ],
+)
+def test_the_name_of_a_line_is_inside_the_axes(x, left, anchor, y):
+    chart = svg.Chart((0, 1), (0, 1), "", "")
+    chart.upright(x, "red", "second median", left=left)
+    [name] = [part for part in parsed(chart.html()).iter() if part.text == "second median"]
+    assert name.get("text-anchor") == anchor and float(name.get("y")) == y

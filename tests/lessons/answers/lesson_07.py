@@ -720,6 +720,8 @@ NAMED = {
     "nf4_bytes": {
         "a_byte_each": instead(codes=lambda rows, columns: rows * columns),
         "codes_alone": without("scales", "second", "mean", "small_table", "large_table"),
+        "codes_alone_cut_off": lambda rows, columns: len(range(1, rows * columns, 2)),
+        "codes_alone_in_halves": lambda rows, columns: rows * (0.5 * columns),
         "codes_and_scales_alone": without("second", "mean", "small_table", "large_table"),
         "tables_forgotten": without("small_table", "large_table"),
         "small_table_alone": without("large_table"),
