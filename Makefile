@@ -96,8 +96,8 @@ progress: $(READY) ## show which exercises you have solved
 doctor: $(READY) ## say what this machine can run, and what to fix
 	@$(BIN)/python -m helpers.doctor
 
-bench: $(READY) ## measure the budgets on this machine
-	@$(BIN)/python tests/tools/bench.py
+bench: $(READY) ## measure speed and growth on this machine: 45 minutes (PARTS="training scoring" for some)
+	@$(BIN)/python tests/tools/bench.py $(PARTS)
 
 mutants: $(TOOLS) ## change the helpers one place at a time: do tests notice? Hours (FILES=… SAMPLE=60)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/tools/mutants.py $(or $(SAMPLE),60) $(FILES)

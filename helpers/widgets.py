@@ -40,7 +40,9 @@ def knob(label: str, value, low, high, step=1) -> tuple:
         kinds = ipywidgets.BoundedIntText, ipywidgets.IntSlider
     width = f"{8 * len(label) + 80}px"
     number = kinds[0](description=label, style=NAMED, layout={"width": width}, **limits)
-    slider = kinds[1](readout=False, layout={"width": "180px"}, **limits)
+    slider = kinds[1](
+        readout=False, layout={"width": "180px", "margin": "2px 20px 2px 2px"}, **limits
+    )
     ipywidgets.link((number, "value"), (slider, "value"))
     return number, slider
 

@@ -181,7 +181,8 @@ def same_loss(beliefs, label, dollars):
         ax.vlines(np.arange(1000), 0, 100 * p, color=TRAINING, linewidth=1.0)
         ax.plot([label], [100 * p[label]], "o", color=VALIDATION, markersize=5)
         ax.annotate(f"label {label}", (label, 100 * p[label]), (22, 8), textcoords="offset points",
-                    color=VALIDATION, va="bottom")  # fmt: skip
+                    color=VALIDATION, va="bottom",
+                    bbox=dict(facecolor="white", edgecolor="none", pad=1))  # fmt: skip
         own = -math.log(float(p[label]))
         panel_title(ax, f"{name}: loss {own:.3f}, {off:.0f} dollars off on average")
         ax.set_ylabel("prob. (%)")

@@ -129,9 +129,10 @@ def bell(levels, edges, density):
         part = np.linspace(left, right, 30)
         ax.fill_between(part, np.asarray(density(part)), color=(FROZEN, SKY)[n % 2], linewidth=0)
     for code, edge in enumerate(edges):
-        ax.text(edge, -0.012, str(code), ha="center", va="top", fontsize=9)
+        lower = 0.03 * (code % 2)  # neighbours in two lines: 10 and 11 would touch
+        ax.text(edge, -0.012 - lower, str(code), ha="center", va="top", fontsize=9)
     ax.set(xlabel="standard deviations (above: the codes; code 15 is level 1)", ylabel="density",
-           ylim=(-0.05, 0.42), xlim=(-2.6, 2.6))  # fmt: skip
+           ylim=(-0.08, 0.42), xlim=(-2.6, 2.6))  # fmt: skip
     heading(figure, "The NF4 levels are close together where weights are frequent")
     show(
         figure,
@@ -238,7 +239,7 @@ def losses(table, floor):
                      linewidth=1.2, markersize=7)  # fmt: skip
         above.plot(places, [row[2] for row in rows], label=LABELS[family], **style)
         below.plot(places, [row[3] for row in rows], **style)
-    above.axhline(base, color=REFERENCE, linestyle="--", linewidth=1)
+    above.axhline(base, color=REFERENCE, linestyle="--", linewidth=1, label="loss in 32 bits")
     below.axhline(floor, color="black", linestyle="--", linewidth=1, label="noise floor")
     below.legend(loc="upper left")
     above.legend(loc="upper left", ncols=2)

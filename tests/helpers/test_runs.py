@@ -33,7 +33,6 @@ def make_trainer(folder, callbacks=(), steps=6):
         learning_rate=2e-3,
         save_steps=3,
         save_total_limit=2,
-        train_sampling_strategy="group_by_length",  # as in lesson 8
     )
 
 

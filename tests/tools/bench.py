@@ -1,8 +1,8 @@
 """Measure speed and growth on this machine: make bench (PARTS="training scoring" for some of it).
 
-All parts together take half an hour on two cores and write bench.md and bench_growth.png beside this
-file, which README quotes. Some parts alone print their tables and write nothing. What is compared is
-run in turns, several rounds in one process; a table gives the median and the spread of the rounds.
+All parts take about 45 minutes on two cores. Each writes its section of bench.md beside this file,
+with the machine and the date; README quotes only from there. What is compared is run in turns,
+several rounds in one process, and a table gives the median and the spread of the rounds.
 """
 
 import ast
@@ -30,12 +30,13 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from helpers import base_model, catalogue, environment, pricing, profiles, tuning
+from helpers import base_model, catalogue, environment, pricing, profiles, scoring, tuning
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # of support, as pytest has it
 from support import make_trainer, nf4  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+TABLE = HERE / "bench.md"
 POCKET = profiles.PROFILES["pocket"]
 LESSON_08 = HERE.parent.parent / "notebooks" / "08_qlora_sft.ipynb"
 LORA = dict(r=POCKET.r, lora_alpha=POCKET.lora_alpha, target_modules=list(POCKET.target_modules))
@@ -131,18 +132,20 @@ def in_rows(items, tokenizer) -> list[tuple[list[int], int]]:
     return rows
 
 
-def with_bare_loop(rows, best: bool) -> float:
+def with_bare_loop(rows, completion_only: bool, by_length: bool = False) -> float:
     """Seconds of one epoch by a loop of ten lines.
 
-    best: with batches of items of about one length, in random order, and logits of the completion
-    only. Otherwise with random batches and all logits.
+    completion_only: logits of the tokens that carry a label, not of all.
+    by_length: each batch has items of about one length; otherwise random ones.
     """
     model = get_peft_model(load(), LoraConfig(task_type="CAUSAL_LM", **LORA)).train()
     llama = model.base_model.model
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, POCKET.learning_rate)
     size, chance = POCKET.batch_size, np.random.default_rng(0)
-    order = np.argsort([len(ids) for ids, _ in rows]) if best else chance.permutation(len(rows))
+    order = chance.permutation(len(rows))
+    if by_length:
+        order = np.argsort([len(ids) for ids, _ in rows])
     batches = np.split(order, range(size, len(order), size))
     start = time.perf_counter()
     for at in chance.permutation(len(batches)):
@@ -156,7 +159,7 @@ def with_bare_loop(rows, best: bool) -> float:
             ids[i, : len(row_ids)] = torch.tensor(row_ids)
             target[i, n_prompt - 1 : len(row_ids) - 1] = torch.tensor(row_ids[n_prompt:])
         hidden = llama.model(ids, use_cache=False).last_hidden_state
-        counted = target != -100 if best else torch.ones_like(target, dtype=torch.bool)
+        counted = target != -100 if completion_only else torch.ones_like(target, dtype=torch.bool)
         logits = llama.lm_head(hidden[counted])
         F.cross_entropy(logits, target[counted], ignore_index=-100).backward()
         torch.nn.utils.clip_grad_norm_(trained, 0.3)
@@ -174,19 +177,18 @@ def products_per_second() -> float:
     return 40 * 2 * 1024**3 / (time.perf_counter() - start)
 
 
-def training() -> list[str]:
+def training() -> tuple[str, str, str]:
     tokenizer = base_model.load_tokenizer(base_model.POCKET)
     items = catalogue.load("train").select(range(N_ITEMS))
     rows, settings = in_rows(items, tokenizer), lessons_settings()
-    other = {"random": "group_by_length", "group_by_length": "random"}
-    strategy = other[settings.get("train_sampling_strategy", "random")]
     ways = {
         "lesson 8": lambda: with_trainer(items, **settings),
-        f"lesson 8, batches {strategy}": lambda: with_trainer(
-            items, **(settings | {"train_sampling_strategy": strategy})
+        "bare loop": lambda: with_bare_loop(rows, completion_only=False),
+        "best bare loop": lambda: with_bare_loop(rows, completion_only=True),
+        "lesson 8, batches by length": lambda: with_trainer(
+            items, **settings, train_sampling_strategy="group_by_length"
         ),
-        "bare loop": lambda: with_bare_loop(rows, best=False),
-        "best bare loop": lambda: with_bare_loop(rows, best=True),
+        "best bare loop, batches by length": lambda: with_bare_loop(rows, True, by_length=True),
         "SFTTrainer's defaults": lambda: with_sfttrainers_defaults(items),
         "the lectures' settings": lambda: with_trainer(items, **LECTURES),
     }
@@ -195,7 +197,7 @@ def training() -> list[str]:
         p.numel() * 2 for p in load().parameters() if p.dtype == torch.uint8
     )  # two 4-bit codes a byte
     rates, limits = {name: [] for name in ways}, []
-    with_bare_loop(rows[:64], best=True)  # warm
+    with_bare_loop(rows[:64], completion_only=True)  # warm
     for number in range(N_ROUNDS):
         limits.append(products_per_second())
         for name in list(ways)[:: 1 if number % 2 else -1]:
@@ -217,7 +219,34 @@ def training() -> list[str]:
         f"{N_ITEMS} items, {n_tokens:,} tokens that are not padding, one epoch, {N_ROUNDS} rounds in "
         f"turns. The limit counts 4 FLOPs a token for each of the {n_weights:,} weights in 4 bits."
     )
-    return ["## Training", about, "\n".join(table)]
+    return "Training", about, "\n".join(table)
+
+
+# ---- order: is the error the same when items of one length share a batch?
+
+
+def error_after(seed: int, **settings) -> float:
+    """Mean absolute error in dollars of lesson 8's run with another seed, on the 1,000 test items."""
+    tokenizer, test = base_model.load_tokenizer(base_model.POCKET), catalogue.load("test")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = lessons_settings() | settings | {"logging_steps": 50, "seed": seed}
+        trainer = make_trainer(load(), catalogue.load("train"), folder, lora=LORA, **settings)
+        trainer.train()
+        beliefs = pricing.price_distribution(trainer.model, tokenizer, test["prompt"])
+    return scoring.absolute_errors(pricing.median(beliefs), catalogue.prices(test)).mean()
+
+
+def order() -> tuple[str, str, str]:
+    by_length = {"train_sampling_strategy": "group_by_length"}
+    errors = {"random batches": [], "batches by length": []}
+    for seed in range(1, N_ROUNDS):
+        errors["random batches"].append(error_after(seed))
+        errors["batches by length"].append(error_after(seed, **by_length))
+    pairs = zip(errors["batches by length"], errors["random batches"], strict=True)
+    table = [HEAD, *(row(name, values, "dollars", digits=4) for name, values in errors.items())]
+    table.append(row("by length − random, same seed", [a - b for a, b in pairs], "dollars"))
+    about = f"Lesson 8's error on 1,000 test items after its whole training, {N_ROUNDS - 1} seeds."
+    return "Batches by length", about, "\n".join(table)
 
 
 # ---- scoring: batches against one generate an item
@@ -234,7 +263,7 @@ def answers_one_by_one(model, tokenizer, prompts) -> list[float]:
     return found
 
 
-def the_scoring() -> list[str]:
+def the_scoring() -> tuple[str, str, str]:
     model, tokenizer = load(), base_model.load_tokenizer(base_model.POCKET)
     prompts, seconds = catalogue.load("test")["prompt"][:200], {"one": [], "batches": []}
     for _ in range(N_ROUNDS):
@@ -310,7 +339,7 @@ def memory_of(width: int) -> tuple[float, float]:
     return float(n_parameters), float(n_bytes)
 
 
-def growth() -> list[str]:
+def growth() -> tuple[str, str, str]:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -362,7 +391,8 @@ def growth() -> list[str]:
         "The exponent is that of a power law through all points, and of the last two. The columns "
         "at 10 and 100 times are predicted with the latter."
     )
-    return ["## Growth", about, "\n".join(table)]
+    table += ["", "![What grows how: the table's points on log-log axes](bench_growth.png)"]
+    return "Growth", about, "\n".join(table)
 
 
 # ---- the course: set-up, lessons, widgets, site
@@ -398,7 +428,7 @@ def timed_widgets(path: Path):
     return notebook
 
 
-def course() -> list[str]:
+def course() -> tuple[str, str, str]:
     python, table = sys.executable, [HEAD]
     code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
     imports = [
@@ -423,28 +453,24 @@ def course() -> list[str]:
     make = ["make", "site"]
     seconds_of(make)  # its packages are there from now on
     table.append(row("`make site`", [seconds_of(make)], "s", "at most 60 s"))
-    return ["## The course", "Lessons and the site were run once.", "\n".join(table)]
+    return "The course", "Lessons and the site were run once.", "\n".join(table)
 
 
-PARTS = {"training": training, "scoring": the_scoring, "growth": growth, "course": course}
+PARTS = {
+    "training": training,
+    "order": order,
+    "scoring": the_scoring,
+    "growth": growth,
+    "course": course,
+}
 
 
 def machine() -> str:
     packages = ("torch", "transformers", "peft", "trl", "bitsandbytes")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    memory = psutil.virtual_memory().total / 1e9
-    name = (
-        next(
-            (
-                line.split(":")[1].strip()
-                for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-                if line.startswith("model name")
-            ),
-            platform.processor(),
-        )
-        if Path("/proc/cpuinfo").exists()
-        else platform.processor()
-    )
+    memory, info = psutil.virtual_memory().total / 1e9, Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.*)", info.read_text("utf-8")) if info.exists() else None
+    name = named[1] if named else platform.processor()
     return (
         f"{datetime.date.today()}: {name}, {os.cpu_count()} cores ({runner.cpu()}), "
         f"{torch.get_num_threads()} threads, {memory:.0f} GB, Python {platform.python_version()}, "
@@ -461,13 +487,21 @@ def main():
         return
     environment.start()
     disable_progress_bar()
-    wanted = sys.argv[1:] or list(PARTS)
-    sections = [machine(), *(section for name in wanted for section in PARTS[name]())]
-    text = "\n\n".join(["# Measured by `make bench`", *sections]) + "\n"
-    print(text)
-    if not sys.argv[1:]:
-        picture = "![What grows how: log-log curves of the table above](bench_growth.png)"
-        (HERE / "bench.md").write_text(text + "\n" + picture + "\n", encoding="utf-8")
+    for name in sys.argv[1:] or PARTS:
+        title, about, table = PARTS[name]()
+        section = f"## {title}\n\n{about}\n\n{machine()}\n\n{table}\n"
+        print(section)
+        keep(title, section)
+
+
+def keep(title: str, section: str) -> None:
+    """Write `section` into bench.md in place of the one of that title; the others stay."""
+    written = (
+        TABLE.read_text(encoding="utf-8") if TABLE.exists() else "# Measured by `make bench`\n"
+    )
+    head, *old = re.split(r"(?m)^(?=## )", written)
+    sections = {part.splitlines()[0][3:]: part.strip() + "\n" for part in old} | {title: section}
+    TABLE.write_text("\n".join([head.strip() + "\n", *sections.values()]), encoding="utf-8")
 
 
 if __name__ == "__main__":
