@@ -26,6 +26,8 @@ QUIET = {  # the libraries read these when they are first imported
     "TRANSFORMERS_VERBOSITY": "error",
     "DATASETS_VERBOSITY": "error",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # of huggingface_hub, transformers, datasets and trl
+    "DO_NOT_TRACK": "1",
 }
 
 
