@@ -294,7 +294,7 @@ def main():
     parts = [model, *optimizers, *schedules]
     record, first = [], 0
     if STATE.exists():
-        state = torch.load(STATE)
+        state = torch.load(STATE, weights_only=True)
         for part, values in zip(parts, state["parts"], strict=True):
             part.load_state_dict(values)
         record, first = state["record"], state["step"]

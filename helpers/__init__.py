@@ -2,7 +2,11 @@
 
 import json
 import os
+import sys
 from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036  # before any import that an older Python cannot read
+    raise ImportError(f"This course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
 ROOT = Path(__file__).resolve().parent.parent  # the course's folder, wherever a lesson runs
 DATA = ROOT / "data"  # what is shipped

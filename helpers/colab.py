@@ -10,10 +10,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import distributions
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 COURSE = Path(__file__).resolve().parent.parent
@@ -23,25 +22,12 @@ DRIVE = Path("/content/drive")
 START_AFRESH = "To start afresh: Runtime → Disconnect and delete runtime, then Runtime → Run all."
 
 
-def requirements() -> list[Requirement]:
-    """What requirements.txt asks for, each package with its range."""
-    lines = (COURSE / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    bare = [line.partition("#")[0].strip() for line in lines]
-    return [Requirement(line) for line in bare if line and not line.startswith("-")]
-
-
 def missing() -> list[str]:
     """The requirements that pip has to install: those of ADDED that are absent or out of range."""
-    added = [r for r in requirements() if r.name in ADDED]
-    return [str(r) for r in added if not r.specifier.contains(installed(r.name))]
+    from helpers import packages
 
-
-def installed(name: str) -> str:
-    """The installed version of `name`; "0" if there is none."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "0"
+    added = [r for r in packages.requirements() if r.name in ADDED]
+    return [str(r) for r in added if not r.specifier.contains(packages.installed(r.name))]
 
 
 def others() -> list[str]:
@@ -66,6 +52,8 @@ def prepare() -> None:
     """Make `helpers` importable, and install what is missing."""
     if str(COURSE) not in sys.path:
         sys.path.insert(0, str(COURSE))
+    from helpers import packages
+
     if add := missing():
         early = [name for name in ("pyarrow", "datasets") if name in sys.modules]
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
@@ -78,7 +66,7 @@ def prepare() -> None:
                 "choose Runtime → Restart session, then Runtime → Run all."
             )
     # beside an older torchao, peft refuses to add LoRA
-    if Version("0") < Version(installed("torchao")) < Version("0.16"):
+    if Version("0") < Version(packages.installed("torchao")) < Version("0.16"):
         pip("uninstall", "--quiet", "--yes", "torchao")
 
 
@@ -110,9 +98,9 @@ def keep_in_drive(mounted: Path = DRIVE) -> None:
 
 def main(in_drive: bool = False) -> None:
     """Prepare this machine, and print which one it is and how lesson 8 will run on it."""
-    prepare()
     if in_drive:
-        keep_in_drive()
+        keep_in_drive()  # first: whatever imports `helpers` fixes where build/ is
+    prepare()
     from helpers import environment, profiles
 
     profile = profiles.choose()

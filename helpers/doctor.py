@@ -6,9 +6,6 @@ Exit status 0 if every lesson can run, else 1. Nothing is installed, sent or cha
 import sys
 from collections.abc import Iterator
 
-if sys.version_info < (3, 11):  # noqa: UP036  # before any import that an older Python cannot read
-    sys.exit(f"✗ This course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
-
 from helpers import BUILD, DATA, ROOT, catalogue, environment, profiles
 
 Finding = tuple[bool, str]  # (as it should be, one sentence or more)
@@ -30,21 +27,17 @@ def findings() -> Iterator[Finding]:
 def packages() -> Finding:
     """Are the packages there, within the ranges of requirements.txt, and how many as tested?"""
     try:
-        from helpers import colab
+        from helpers import packages
     except ImportError as error:
         return False, f"The package {error.name} is missing. {INSTALL}"
-    wanted = {r.name: r for r in colab.requirements()}
-    found = {name: colab.installed(name) for name in wanted}
-    if missing := [name for name, version in found.items() if version == "0"]:
-        return False, f"Missing: {', '.join(missing)}. {INSTALL}"
-    odd = [name for name, r in wanted.items() if not r.specifier.contains(found[name])]
-    if odd:
-        are = "; ".join(f"{name} {found[name]}, not {wanted[name].specifier}" for name in odd)
-        return False, f"Other versions than the course can work with: {are}. {INSTALL}"
+    said, _ = packages.amiss()
+    if said:
+        return False, said
+    found = {r.name: packages.installed(r.name) for r in packages.requirements()}
     lines = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.lower().split("==") for line in lines if "==" in line)
-    same = sum(pins.get(name.lower()) == found[name].partition("+")[0] for name in wanted)
-    return True, f"{len(wanted)} packages, {same} of them in the version that the tests ran with"
+    same = sum(pins.get(name.lower()) == found[name].partition("+")[0] for name in found)
+    return True, f"{len(found)} packages, {same} of them in the version that the tests ran with"
 
 
 def shipped() -> Finding:
@@ -60,11 +53,9 @@ def shipped() -> Finding:
 
 def room() -> Finding:
     """Can what the lessons make be written to build/, and is there room for it?"""
+    if said := environment.not_writable(BUILD):
+        return False, said
     try:
-        BUILD.mkdir(parents=True, exist_ok=True)
-        probe = BUILD / ".doctor"
-        probe.write_text("", encoding="utf-8")
-        probe.unlink()
         environment.check_disk(WRITTEN, BUILD)
     except OSError as error:
         elsewhere = "or set COURSE_BUILD to a folder on another disk"

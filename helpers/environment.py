@@ -5,15 +5,29 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
-NOISY_LOGGERS = ("transformers", "bitsandbytes", "accelerate", "datasets", "torch", "trl", "peft")
+from helpers import BUILD
+
+NOISY_LOGGERS = (
+    "transformers",
+    "bitsandbytes",
+    "accelerate",
+    "datasets",
+    "torch",
+    "trl",
+    "peft",
+    "matplotlib",
+)
 QUIET = {  # the libraries read these when they are first imported
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "DATASETS_VERBOSITY": "error",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # of huggingface_hub, transformers, datasets and trl
+    "DO_NOT_TRACK": "1",
 }
 
 
@@ -23,6 +37,8 @@ def start(seed: int = 42) -> None:
     Call it before you import anything but `helpers`: most libraries read their settings once, when
     they are imported. Calling it again starts over, with the same seeds and float32.
     Of several processes that a launcher started, only the main one prints from here on.
+    Raises ImportError when a package is missing or too old. Prints a line when one is too new, or
+    when nothing can be written to build/.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -36,6 +52,7 @@ def start(seed: int = 42) -> None:
     # With the package `kernels`, bitsandbytes fetches code from the hub and runs it, at import, on
     # a CPU with AVX512-BF16 (bitsandbytes 0.50, backends/cpu/ops.py). Here it is never found.
     sys.modules["kernels"] = None
+    too_new = _check_packages()
     import huggingface_hub.constants
     import huggingface_hub.utils
     import numpy as np
@@ -48,6 +65,37 @@ def start(seed: int = 42) -> None:
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
     print(f"torch {torch.__version__.split('+')[0]} on {device_name()}, seed {seed}")
+    for said in (too_new, not_writable(BUILD)):
+        if said:
+            print(f"· {said}")
+
+
+def _check_packages() -> str:
+    try:
+        from helpers import packages
+    except ImportError as error:  # it needs one itself
+        raise ImportError(f"The package {error.name} is missing: run `make lab`") from None
+    said, can_run = packages.amiss(of_lessons=True)
+    if not can_run:
+        raise ImportError(said)
+    return said
+
+
+def not_writable(folder: Path) -> str:
+    """Why nothing can be written to `folder` (made if needed), and what to do; "" if it can."""
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        elsewhere = Path(tempfile.gettempdir()) / "pocket-llm-course"
+        return (
+            f"Nothing can be written to {folder} ({error.strerror}), where lessons keep what you "
+            "solve and train. Set COURSE_BUILD to a folder of yours before you start Jupyter, such "
+            f"as COURSE_BUILD={elsewhere}."
+        )
+    return ""
 
 
 def n_processes() -> int:

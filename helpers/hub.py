@@ -13,6 +13,13 @@ from helpers.profiles import T4, Profile
 
 INSTEAD = 'Without the hub: profile_name = "pocket".'
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+TIMEOUT = 20  # seconds without an answer
+TOKENS = "https://huggingface.co/settings/tokens"
+REFUSED = {  # the status of the hub's answer: what it means here
+    401: f"the hub does not know your token. Make another at {TOKENS}, or remove HF_TOKEN.",
+    403: f"your token may not read it. Give the token read access at {TOKENS}.",
+    429: "the hub has had too many requests from here. Wait some minutes, then run this again.",
+}
 NOTICEABLE = 10**7  # bytes: a smaller download shows no progress bar
 
 
@@ -60,10 +67,10 @@ def look_up(name: str, kind: str, revision: str | None = None) -> tuple[str, dic
     page = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
     api = HfApi()
     try:
-        api.auth_check(name, repo_type=kind)
         info = api.repo_info(
-            name, repo_type=kind, revision=revision, timeout=20, files_metadata=True
+            name, repo_type=kind, revision=revision, timeout=TIMEOUT, files_metadata=True
         )
+        api.auth_check(name, repo_type=kind)  # has no timeout of its own, so it comes second
         return info.sha, {file.rfilename: file.size or 0 for file in info.siblings or []}
     except errors.GatedRepoError:
         why = (
@@ -78,6 +85,10 @@ def look_up(name: str, kind: str, revision: str | None = None) -> tuple[str, dic
         why = f"The hub shows no {kind} {name}: it is misspelled, moved, gone or private."
     except errors.HFValidationError:
         why = f"{name!r} is neither a folder here nor a name on the hub (owner/name)."
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        why = REFUSED.get(status, f"the hub itself has a problem ({status}). Try again later.")
+        why = f"{name}: {why}"
     except Exception as error:  # the connection, in one of its many ways
         why = f"The hub cannot be reached for {name} ({type(error).__name__}): are you online?"
     raise Unavailable(f"{why} {INSTEAD}")

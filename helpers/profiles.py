@@ -7,10 +7,9 @@ BitsAndBytesConfig itself. Each profile is written out whole: a change of one ch
 from dataclasses import dataclass, fields, replace
 from html import escape
 
-from helpers import environment
+from helpers import environment, limits
 
 SHOWN = ("n_train", "n_test", "r", "lora_alpha", "target_modules", "compute_dtype")
-COUNTS = ("n_train", "n_test", "r", "max_length", "batch_size", "accumulation", "save_steps")
 ESTIMATED = ("ram_gb", "disk_gb", "minutes")  # on a GPU: not measured on one yet
 
 
@@ -50,27 +49,11 @@ class Profile:
     minutes: float  # from start to scored, on this profile's machine
 
     def __post_init__(self):
-        if self.compute_dtype not in ("float32", "float16", "bfloat16"):
-            raise ValueError(
-                f"compute_dtype = {self.compute_dtype!r}: it has to be float32, float16 or bfloat16"
-            )
-        for name in COUNTS:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} = {value!r}: it has to be a whole number, 1 or more")
-        for name in ("lora_alpha", "epochs", "learning_rate"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise ValueError(f"{name} = {value!r}: it has to be a number above 0")
+        limits.check(**{k: v for k, v in vars(self).items() if k in limits.RULES})
         if self.n_train < self.batch_size:
             raise ValueError(
                 f"n_train = {self.n_train} is less than one batch of {self.batch_size} items: use "
                 "more items or a smaller batch_size"
-            )
-        targets = self.target_modules
-        if isinstance(targets, str) or not targets or not all(isinstance(t, str) for t in targets):
-            raise ValueError(
-                f'target_modules = {targets!r}: it has to be a list of names, such as ["q_proj"]'
             )
 
     def _repr_html_(self):
@@ -261,6 +244,8 @@ def choose(name: str = "auto", **changes) -> Profile:
         raise ValueError(
             f"changes: a profile has no field {', '.join(unknown)}; it has {', '.join(known)}"
         )
+    if "optim" in changes:
+        _check_optimizer(changes["optim"])
     profile = replace(profile, **changes)
     if profile.gpu_gib and card is None:
         raise ValueError(
@@ -273,6 +258,16 @@ def choose(name: str = "auto", **changes) -> Profile:
             f'{card[0]} has no bfloat16 hardware: use changes = {{"compute_dtype": "float16"}}'
         )
     return profile
+
+
+def _check_optimizer(name) -> None:
+    from transformers.training_args import OptimizerNames
+
+    known = [known.value for known in OptimizerNames]
+    if name not in known:
+        raise ValueError(
+            f"optim = {name!r}: transformers has no optimizer of this name. It has {', '.join(known)}"
+        )
 
 
 def _text(value) -> str:

@@ -7,6 +7,7 @@ here. `make progress` and the cell at the end of each lesson show it.
 import json
 import re
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -47,16 +48,24 @@ def note(judge, right: bool) -> None:
 def read() -> dict[str, dict[str, dict[str, bool]]]:
     """{lesson: {kind: {name: right or not}}}, kind one of KINDS; empty if none is kept.
 
-    A file that cannot be read is put aside as progress.damaged.
+    A file that cannot be read is put aside as progress.damaged, and a line says so.
     """
     try:
         found = json.loads(file().read_text(encoding="utf-8"))
-        return {k: {kind: dict(v[kind]) for kind in v} for k, v in found.items()}
+        noted = {k: {kind: dict(v[kind]) for kind in v} for k, v in found.items()}
+        if all(
+            isinstance(r, bool) for v in noted.values() for of in v.values() for r in of.values()
+        ):
+            return noted
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, AttributeError):
-        file().replace(file().with_suffix(".damaged"))
-        return {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        pass
+    aside = file().with_suffix(".damaged")
+    with suppress(OSError):  # where nothing can be written, nothing can be lost
+        file().replace(aside)
+        print(f"{file().name} is damaged: it is now {aside.name}, and counting starts anew.")
+    return {}
 
 
 def there_are() -> dict[str, dict[str, list[str]]]:

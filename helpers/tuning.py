@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from helpers import base_model
+from helpers import base_model, limits
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 END = "<|end_of_text|>"
@@ -32,6 +32,13 @@ class Knobs:
     max_grad_norm: float = 0.3
     completion_only: bool = True  # False: loss on the prompt's tokens, too
     seed: int = 42  # of the adapters, of dropout and of the items' order
+
+    def __post_init__(self):
+        known = {k: v for k, v in vars(self).items() if k in limits.RULES and v is not None}
+        if known["target_modules"] == "all-linear":
+            del known["target_modules"]
+        limits.check(**known)
+        limits.check(most=self.batch_size, accumulation=self.accumulation)
 
 
 def load(knobs: Knobs, unpack: bool = False):

@@ -17,7 +17,7 @@ from packaging.version import Version
 from support import commit_of_the_tree, git
 
 from helpers import ROOT, colab
-from helpers.colab import requirements
+from helpers.packages import requirements
 
 TOP = {"README.md", "requirements.txt", "pyproject.toml", "Makefile", "LICENSE"}
 TOP |= {"notebooks", "helpers", "data", "tests", ".ci", ".github"}
@@ -131,8 +131,8 @@ import locale, sys
 sys.path.insert(0, "helpers")
 assert "played" not in sys.argv or "utf" not in locale.getpreferredencoding(False).lower()
 import colab
-from helpers import base_model, catalogue, hub, profiles, questions
-assert colab.requirements()
+from helpers import base_model, catalogue, hub, packages, profiles, questions
+assert packages.requirements() and colab.missing() is not None
 assert [len(catalogue.load(split)) for split in catalogue.SPLITS] == [4000, 500, 1000]
 assert base_model.load_tokenizer("pocket-llama").encode("\u00e9")
 assert hub.resolve(profiles.POCKET).base_revision
@@ -204,7 +204,7 @@ def imports_of(path):
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """questions progress environment profiles catalogue base_model market hub colab shapes counting memory
+ORDER = """questions progress packages environment limits profiles catalogue base_model earlier market hub colab shapes counting memory
 pricing scoring tuning runs comparing exercises plots svg widgets game quiz doctor""".split()
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from support import ROOT
 
-from helpers import DATA, colab, doctor, environment
+from helpers import DATA, doctor, environment, packages
 
 
 @pytest.mark.skipif(os.environ.get("STACK") == "newest", reason="newest ignores the ranges")
@@ -32,17 +32,17 @@ def say(check):
 
 def test_a_package_that_is_missing_or_out_of_range_is_named(monkeypatch):
     pinned = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8")
-    pins = {r.name: re.search(rf"(?im)^{r.name}==(.*)", pinned)[1] for r in colab.requirements()}
-    monkeypatch.setattr(colab, "installed", (pins | {"trl": "0", "peft": "0"}).get)
+    pins = {r.name: re.search(rf"(?im)^{r.name}==(.*)", pinned)[1] for r in packages.requirements()}
+    monkeypatch.setattr(packages, "installed", (pins | {"trl": "0", "peft": "0"}).get)
     assert say(doctor.packages).startswith("Missing: peft, trl. Install them with: make lab")
-    monkeypatch.setattr(colab, "installed", (pins | {"trl": "1.17.0"}).get)
+    monkeypatch.setattr(packages, "installed", (pins | {"trl": "1.17.0"}).get)
     assert "trl 1.17.0, not <1.15,>=1.9." in say(doctor.packages)
-    monkeypatch.setattr(colab, "installed", (pins | {"torch": f"{pins['torch']}+cu128"}).get)
+    monkeypatch.setattr(packages, "installed", (pins | {"torch": f"{pins['torch']}+cu128"}).get)
     assert doctor.packages()[1].startswith(f"{len(pins)} packages, {len(pins)} of them")
-    monkeypatch.setattr(colab, "installed", (pins | {"torch": "2.8.0", "trl": "1.9.1"}).get)
+    monkeypatch.setattr(packages, "installed", (pins | {"torch": "2.8.0", "trl": "1.9.1"}).get)
     assert doctor.packages()[1].startswith(f"{len(pins)} packages, {len(pins) - 2} of them")
-    monkeypatch.setitem(sys.modules, "helpers.colab", None)
-    monkeypatch.delattr("helpers.colab")
+    monkeypatch.setitem(sys.modules, "helpers.packages", None)
+    monkeypatch.delattr("helpers.packages")
     assert "is missing. Install" in say(doctor.packages)
 
 

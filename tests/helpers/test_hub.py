@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 import traceback
 from collections import namedtuple
 from dataclasses import asdict, replace
@@ -26,6 +27,9 @@ ANSWERS = {  # path begins with: (status, the hub's own error code)
     "/api/datasets/owner/gone": (404, "RepoNotFound"),
     "/api/models/owner/open/revision/v9": (404, "RevisionNotFound"),
     "/api/models/owner/ill": (500, None),
+    "/api/models/owner/badtoken": (401, "x"),
+    "/api/models/owner/forbidden": (403, "x"),
+    "/api/models/owner/often": (429, None),
 }
 FILES = {  # path begins with: {file: bytes}
     "/api/models/owner/open": {
@@ -57,8 +61,13 @@ class Hub(BaseHTTPRequestHandler):
         if code:
             self.send_header("X-Error-Code", code)
             # a hub that repeats the token: the client puts this into its own message
-            self.send_header("X-Error-Message", f"refused to {self.headers.get('Authorization')}")
-        self.send_header("Content-Length", str(len(body)))
+            said = f"refused to {self.headers.get('Authorization')}"
+            if status == 401:  # the hub's words, by which its client tells it from a private name
+                said = "Invalid credentials in Authorization header"
+            self.send_header("X-Error-Message", said)
+        if "/owner/slow" in self.path:
+            time.sleep(4)
+        self.send_header("Content-Length", str(len(body) * (1 + ("/owner/half" in self.path))))
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(body)
@@ -75,6 +84,7 @@ def our_hub(monkeypatch, tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(hub, "TIMEOUT", 2)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda folder: Disk(8 * 10**9))
     Hub.asked.clear()
@@ -104,7 +114,12 @@ def test_revisions_are_resolved_to_commits(our_hub):
         ({"base": "owner/pickled"}, ["owner/pickled has no weights in safetensors files"]),
         ({"data": "owner/gone"}, ["no dataset owner/gone"]),
         ({"base_revision": "v9"}, ["no revision 'v9'"]),
-        ({"base": "owner/ill"}, ["cannot be reached for owner/ill"]),
+        ({"base": "owner/ill"}, ["owner/ill: the hub itself has a problem (500). Try again later"]),
+        ({"base": "owner/badtoken"}, ["the hub does not know your token", "or remove HF_TOKEN"]),
+        ({"base": "owner/forbidden"}, ["your token may not read it. Give the token read access"]),
+        ({"base": "owner/often"}, ["too many requests from here. Wait some minutes"]),
+        ({"base": "owner/half"}, ["cannot be reached for owner/half (RemoteProtocolError)"]),
+        ({"base": "owner/slow"}, ["cannot be reached for owner/slow (ReadTimeout)"]),
         ({"base": "no such folder"}, ["neither a folder here nor a name on the hub"]),
     ],
 )

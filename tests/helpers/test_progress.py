@@ -95,10 +95,20 @@ def test_every_lesson_is_counted_and_all_solved_is_said(build):
 
 def test_a_damaged_file_is_put_aside_and_a_full_disk_ends_no_lesson(build, monkeypatch, capsys):
     build.mkdir()
-    for text in ("{", "[]", '{"04": 3}', '{"04": {"exercises": 3}}'):
+    for text in (
+        "{",
+        "",
+        "[]",
+        '{"04": 3}',
+        '{"04": {"exercises": 3}}',
+        '{"04": {"quiz": {"a": "b"}}}',
+    ):
         (build / "progress.json").write_text(text, encoding="utf-8")
         assert progress.read() == {}
         assert (build / "progress.damaged").read_text(encoding="utf-8") == text
+        assert capsys.readouterr().out == (
+            "progress.json is damaged: it is now progress.damaged, and counting starts anew.\n"
+        )
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -108,6 +118,27 @@ def test_a_damaged_file_is_put_aside_and_a_full_disk_ends_no_lesson(build, monke
     assert capsys.readouterr().out == (
         "Your progress could not be saved (No space left on device). The lesson goes on.\n"
     )
+
+
+def test_where_build_can_be_neither_read_nor_written_a_lesson_goes_on(build, capsys):
+    build.write_text("a file in place of the folder", encoding="utf-8")
+    assert progress.read() == {}
+    assert checks.best_guess(lambda b, c: int((c @ b).argmin())).state == "right"
+    [said] = capsys.readouterr().out.splitlines()
+    assert said.startswith("Your progress could not be saved (") and "goes on" in said
+
+
+def test_what_another_version_of_the_course_noted_is_kept(build):
+    build.mkdir()
+    other = {
+        "04": {"exercises": {"gone": True}, "games": {"a": True}},
+        "17": {"quiz": {"b": False}},
+    }
+    (build / "progress.json").write_text(json.dumps(other), encoding="utf-8")
+    assert "4. Next-token loss: exercises 0 of 4" in str(progress.Progress(4))
+    assert checks.best_guess(lambda b, c: int((c @ b).argmin())).state == "right"
+    other["04"]["exercises"]["best_guess"] = True
+    assert progress.read() == other
 
 
 def test_a_check_outside_a_lesson_is_not_noted():

@@ -26,7 +26,7 @@ import run_lessons as runner
 from judging import as_committed, judge, report
 from support import commit_of_the_tree, git
 
-from helpers import colab
+from helpers import colab, packages
 
 REPO, FORK = "some-one/the.course", "fork.er/a-b_c.d"
 LISTS = os.environ.get("COLAB_LISTS")  # a clone of github.com/googlecolab/backend-info
@@ -494,7 +494,7 @@ def test_lesson_from_an_empty_folder(path, whole, as_colab_comes, record_propert
     )
     seconds = run.notebook.cells[2].metadata.papermill.duration
     print(f"\n{path.stem}: first cell {seconds:.0f} s", end=" ")
-    assert colab.missing() == [] and colab.installed("torchao") == "0"
+    assert colab.missing() == [] and packages.installed("torchao") == "0"
 
 
 def test_pip_that_fails_says_what_to_do():
@@ -541,7 +541,7 @@ def test_on_request_what_a_learner_does_is_kept_in_drive(leave, early, said, tmp
 
 def test_only_what_is_missing_is_installed(monkeypatch):
     there = {"trl": "1.13.0", "bitsandbytes": "0.50.2", "datasets": "4.0.0"}
-    monkeypatch.setattr(colab, "installed", there.get)
+    monkeypatch.setattr(packages, "installed", there.get)
     assert [line.partition("<")[0] for line in colab.missing()] == ["datasets"]
     kept = colab.others()
     assert any(pin.startswith("numpy==") for pin in kept)
@@ -559,7 +559,7 @@ def pip_calls(monkeypatch):
 
     monkeypatch.setattr(colab, "pip", pip)
     monkeypatch.setattr(colab, "missing", lambda: [])
-    monkeypatch.setattr(colab, "installed", lambda name: "0")
+    monkeypatch.setattr(packages, "installed", lambda name: "0")
     for name in ("datasets", "pyarrow"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return calls
@@ -586,7 +586,7 @@ def test_what_is_installed_is_held_to_what_is_there_or_the_session_is_restarted(
 
 @pytest.mark.parametrize("torchao, goes", [("0.10.0", True), ("0.16.0", False), ("0.17", False)])
 def test_a_torchao_that_peft_refuses_is_uninstalled(torchao, goes, pip_calls, monkeypatch):
-    monkeypatch.setattr(colab, "installed", {"torchao": torchao}.get)
+    monkeypatch.setattr(packages, "installed", {"torchao": torchao}.get)
     colab.prepare()
     uninstalled = [arguments for arguments, _ in pip_calls]
     assert uninstalled == ([("uninstall", "--quiet", "--yes", "torchao")] if goes else [])
@@ -624,7 +624,7 @@ def test_what_the_first_cell_installs_moves_nothing_else(name, python, tmp_path)
     (tmp_path / "constraints.txt").write_text("\n".join(kept), encoding="utf-8")
     stub_of_torch(tmp_path, there["torch"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(colab, "installed", lambda package: there.get(package, "0"))
+        patch.setattr(packages, "installed", lambda package: there.get(package, "0"))
         wanted = colab.missing()
     assert wanted
     platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in range(5, 36)]
