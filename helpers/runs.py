@@ -20,7 +20,6 @@ from helpers.catalogue import sha256_of
 
 WHOLE = "whole.json"  # what marks a checkpoint as complete
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
-TOKENIZER = 20 * 10**6  # bytes: of a checkpoint, what is not adapters and moments, at most
 
 
 def run_folder(lesson: str, settings: dict) -> Path:
@@ -73,6 +72,14 @@ def mark_whole(checkpoint: Path, record: dict) -> None:
     files = [path for path in sorted(Path(checkpoint).iterdir()) if path.is_file()]
     sums = {path.name: sha256_of(path) for path in files if path.stem != Path(WHOLE).stem}
     write_json(Path(checkpoint) / WHOLE, {"sha256": sums, "versions": versions(), **record})
+
+
+def checkpoint_bytes(model, tokenizer) -> int:
+    """The most that a checkpoint takes on disk: adapters and two moments in 32 bits, and the rest.
+
+    A tokenizer's file has 60 to 140 bytes a token (Pocket Llama's and Llama 3.1's).
+    """
+    return 12 * _n_trained(model) + 150 * len(tokenizer) + 200_000
 
 
 def fault_of(checkpoint: Path) -> str | None:
@@ -259,7 +266,7 @@ class RunRecord(TrainerCallback):
         self.history.append(row)
         self.logged(row)
 
-    def on_save(self, args, state, control, model=None, **kwargs):
+    def on_save(self, args, state, control, model=None, processing_class=(), **kwargs):
         environment.wait_for_all()  # each process writes its random numbers into the checkpoint
         if not environment.is_main():
             return
@@ -271,7 +278,7 @@ class RunRecord(TrainerCallback):
                 failed = error
         if failed is not None:
             shutil.rmtree(checkpoint, ignore_errors=True)
-            self._not_saved(checkpoint, failed, 12 * _n_trained(model) + TOKENIZER)
+            self._not_saved(checkpoint, failed, checkpoint_bytes(model, processing_class))
 
     def save(self, path: Path, profile) -> None:
         """Write the run as JSON: the profile with its resolved revisions, versions, the curve.
@@ -299,8 +306,8 @@ class RunRecord(TrainerCallback):
         folder = checkpoint.parent
         if why := saving.if_full(error, n_bytes, folder):
             raise saving.NotSaved(
-                f"{checkpoint.name} could not be saved: {why}. Training then goes on from the "
-                "newest checkpoint that was"
+                f"{checkpoint.name} could not be saved: {why}. It resumes from the newest whole "
+                "checkpoint"
             )
         if not self._told:
             print(

@@ -6,8 +6,6 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from helpers import environment
 
 try:
@@ -15,7 +13,8 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-TORCH_SAYS = ("inline_container", "PytorchStreamWriter", "Parent directory")  # if it cannot write
+# What libraries say that cannot write a file, without an OSError: torch, and those written in Rust
+THEY_SAY = ("inline_container", "PytorchStreamWriter", "Parent directory", "(os error ")
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 LOCK = "lock"  # the name of the file that is locked
 _held = {}  # {folder: its open lock}
@@ -92,10 +91,8 @@ def not_saved(path: Path, error: Exception, n_bytes: int) -> NotSaved:
 
 
 def is_failed_write(error: Exception) -> bool:
-    """Whether `error` is what Python, safetensors or torch raise when they cannot write a file."""
-    if isinstance(error, RuntimeError):
-        return any(sign in str(error) for sign in TORCH_SAYS)
-    return isinstance(error, OSError | SafetensorError)
+    """Whether `error` is what Python, torch, safetensors or tokenizers raise if they cannot write."""
+    return isinstance(error, OSError) or any(sign in str(error) for sign in THEY_SAY)
 
 
 def if_full(error: Exception, n_bytes: int, folder: Path) -> str | None:

@@ -32,7 +32,7 @@ MOMENTS = ("step", "watch", "checkpoint", "mark", "adapter", "record", "removal"
 class Run:
     """A trainer that is built once; each call of `start` trains it in a fork of this process."""
 
-    def __init__(self):
+    def __init__(self, folder: Path):
         import support
 
         from helpers import base_model, catalogue, runs
@@ -43,7 +43,7 @@ class Run:
         self.trainer = support.make_trainer(
             base_model.load_base(base_model.POCKET, None, support.nf4(), "float32"),
             items,
-            "unused",
+            folder,
             lora={"r": 4, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"]},
             max_steps=STEPS,
             per_device_train_batch_size=2,
@@ -161,10 +161,10 @@ def result(folder: Path) -> dict:
 def main(n_kills: int, seed: int) -> int:
     """Kill `n_kills` times. The number of runs that did not end as the unbroken one."""
     environment.start(0)
-    run, chance = Run(), random.Random(seed)
+    chance = random.Random(seed)
     n_runs, wrong, counted = 0, 0, Counter()
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
-        first = Path(scratch) / "unbroken"
+        run, first = Run(Path(scratch) / "built"), Path(scratch) / "unbroken"
         first.mkdir()
         moments, longest = unbroken(run, first)
         wanted = result(first)
