@@ -38,8 +38,8 @@ def newest_checkpoint(folder: Path) -> str | None:
     """The newest whole checkpoint-N in `folder`, to resume from, or None to start from step 0.
 
     Prints which one it takes, and which it leaves alone because of what `fault_of` or
-    `other_versions` finds. Those get another name, so that the run writes over none of them; one of
-    other versions gets its own back when these are installed again.
+    `other_versions` finds. Those get another name, so that the run writes over none of them. One that
+    can be resumed from after all, because its versions are installed again, gets its own name back.
     """
     if not environment.is_main():
         environment.wait_for_all()  # for the main process, which renames
@@ -50,17 +50,19 @@ def newest_checkpoint(folder: Path) -> str | None:
 
 
 def _newest_checkpoint(folder: Path) -> str | None:
-    pattern = re.compile(r"(versions-\w+-)?checkpoint-(\d+)")
+    pattern = re.compile(r"(damaged-|versions-\w+-)?checkpoint-(\d+)")
     found = [(m, path) for path in folder.iterdir() if (m := pattern.fullmatch(path.name))]
     for match, path in sorted(found, key=lambda f: (int(f[0][2]), not f[0][1]), reverse=True):
         name = f"checkpoint-{match[2]}"
         if said := fault_of(path):
-            _rename(path, f"damaged-{name}")
+            aside = f"damaged-{name}"
         elif said := other_versions(path):
-            _rename(path, f"versions-{_digest(_mark(path)['versions'])[:6]}-{name}")
+            aside = f"versions-{_digest(_mark(path)['versions'])[:6]}-{name}"
         else:
             print(f"Resuming from step {match[2]}.")
             return str(_rename(path, name))
+        with suppress(OSError):  # then it keeps its name
+            _rename(path, aside)
         print(f"{name} is left alone: {said}.")
     if found:
         print("No checkpoint to resume from is left: starting from step 0.")
@@ -87,8 +89,10 @@ def fault_of(checkpoint: Path) -> str | None:
     try:
         mark = _mark(checkpoint)
         sums, _ = mark["sha256"], mark["versions"]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return "it was cut off while it was being written"
+    except OSError as error:
+        return f"{WHOLE} cannot be read ({saving.one_line(error)})"
     except (ValueError, KeyError, TypeError):
         return f"{WHOLE} is damaged"
     for name, sha256 in sums.items():

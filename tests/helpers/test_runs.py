@@ -1,5 +1,6 @@
 """Runs that stop: resumed equals unbroken, a stop keeps what was learnt, settings are not mixed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -148,6 +149,24 @@ def test_a_run_neither_writes_over_a_checkpoint_that_is_left_alone_nor_removes_i
     assert kept == {"checkpoint-6", "checkpoint-9"}
     runs.remove_checkpoints(tmp_path)
     assert list(tmp_path.glob("*check*")) == []
+
+
+@pytest.mark.parametrize("reads", ["sha256_of", "_mark"])
+def test_a_checkpoint_that_cannot_be_read_for_a_while_is_not_lost(
+    reads, unbroken, tmp_path, monkeypatch, capsys
+):
+    """As in Google Drive."""
+
+    def lost(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    shutil.copytree(unbroken[0] / "checkpoint-6", tmp_path / "checkpoint-6")
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, reads, lost)
+        assert runs.newest_checkpoint(tmp_path) is None
+    assert "cannot be read ([Errno 5] Input/output error)" in capsys.readouterr().out
+    assert runs.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-6")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
 
 
 def bytes_in(folder):
