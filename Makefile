@@ -41,7 +41,7 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-chec
 
 SITE = $(MAKE) --no-print-directory STACK=site
 
-.PHONY: help lab test quick test-browser test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants lint clean
+.PHONY: help lab test quick test-browser test-gpu site test-site build-site browse-site pictures notebooks world experiments links progress doctor bench mutants kills lint clean
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -101,6 +101,9 @@ bench: $(READY) ## measure speed and growth on this machine: 45 minutes (PARTS="
 
 mutants: $(TOOLS) ## change the helpers one place at a time: do tests notice? Hours (FILES=… SAMPLE=60)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/tools/mutants.py $(or $(SAMPLE),60) $(FILES)
+
+kills: $(READY) ## kill small training runs at N=100 random moments: do they end as if unbroken?
+	@$(BIN)/python tests/tools/kills.py $(or $(N),100)
 
 lint: $(READY) ## check the style of the code, and that every imported package is declared
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

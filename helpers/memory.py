@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from helpers.counting import lora_shapes, n_bytes, stored_bytes
 from helpers.shapes import meta_model, quantized_shapes
@@ -195,6 +196,29 @@ def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
         "base, 4-bit": '"base": "unsloth/Llama-3.2-3B" (or "unsloth/Llama-3.2-1B")',
     }
     return f"does not fit: {said}. The largest part is {part}. Put into changes: {advice[part]}"
+
+
+def smaller(config, profile, cpu: bool = False) -> dict[str, int]:
+    """Changes of `profile` that take less memory, and the bytes they then need, the fewest first.
+
+    {what to put into the lesson's `changes`: bytes}, with 0 for layers other than those of LAYERS.
+    A smaller batch with more accumulation takes the same steps as before, and checkpointing too.
+    """
+    tries = [{"max_length": 3 * profile.max_length // 4}]
+    if not profile.gradient_checkpointing:
+        tries.append({"gradient_checkpointing": True})
+    if profile.batch_size > 1:
+        fewer = max(n for n in range(1, profile.batch_size) if profile.batch_size % n == 0)
+        more = profile.accumulation * profile.batch_size // fewer
+        tries.append({"batch_size": fewer, "accumulation": more})
+    found = {}
+    for change in tries:
+        try:
+            parts = training_memory(config, replace(profile, **change), cpu)
+        except ValueError:
+            parts = {}
+        found[f"{change}"] = sum(parts.values())
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _layer(config) -> tuple[int, bool]:

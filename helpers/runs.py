@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import re
 import shutil
 import time
+import traceback as tracebacks
+from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from transformers import PrinterCallback, TrainerCallback, set_seed
 
-from helpers import BUILD, environment, write_json
+from helpers import BUILD, environment, memory, saving, write_json
 from helpers.catalogue import sha256_of
 
 WHOLE = "whole.json"  # what marks a checkpoint as complete
@@ -25,8 +29,7 @@ def run_folder(lesson: str, settings: dict) -> Path:
     """
     if environment.n_processes() > 1:
         settings = settings | {"processes": environment.n_processes()}
-    text = json.dumps(settings, sort_keys=True, default=str)
-    folder = BUILD / lesson / hashlib.sha256(text.encode()).hexdigest()[:10]
+    folder = BUILD / lesson / _digest(settings)[:10]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -34,52 +37,118 @@ def run_folder(lesson: str, settings: dict) -> Path:
 def newest_checkpoint(folder: Path) -> str | None:
     """The newest whole checkpoint-N in `folder`, to resume from, or None to start from step 0.
 
-    Prints which one it takes, and which it leaves alone because of what `fault_of` finds.
+    Prints which one it takes, and which it leaves alone because of what `fault_of` or
+    `other_versions` finds. Those get another name, so that the run writes over none of them. One that
+    can be resumed from after all, because its versions are installed again, gets its own name back.
     """
-    found = {
-        int(p.name[11:]): p for p in Path(folder).glob("checkpoint-*") if p.name[11:].isdigit()
-    }
-    for step in sorted(found, reverse=True):
-        if fault := fault_of(found[step]):
-            print(f"{found[step].name} is left alone: {fault}.")
+    if not environment.is_main():
+        environment.wait_for_all()  # for the main process, which renames
+    taken = _newest_checkpoint(Path(folder))
+    if environment.is_main():
+        environment.wait_for_all()
+    return taken
+
+
+def _newest_checkpoint(folder: Path) -> str | None:
+    pattern = re.compile(r"(damaged-|versions-\w+-)?checkpoint-(\d+)")
+    found = [(m, path) for path in folder.iterdir() if (m := pattern.fullmatch(path.name))]
+    for match, path in sorted(found, key=lambda f: (int(f[0][2]), not f[0][1]), reverse=True):
+        name = f"checkpoint-{match[2]}"
+        if said := fault_of(path):
+            aside = f"damaged-{name}"
+        elif said := other_versions(path):
+            aside = f"versions-{_digest(_mark(path)['versions'])[:6]}-{name}"
         else:
-            print(f"Resuming from step {step}.")
-            return str(found[step])
+            print(f"Resuming from step {match[2]}.")
+            return str(_rename(path, name))
+        with suppress(OSError):  # then it keeps its name
+            _rename(path, aside)
+        print(f"{name} is left alone: {said}.")
     if found:
-        print("No whole checkpoint is left: starting from step 0.")
+        print("No checkpoint to resume from is left: starting from step 0.")
     return None
 
 
 def mark_whole(checkpoint: Path, record: dict) -> None:
-    """Write checkpoint/whole.json, last of all: each file's sha256, and the run's record so far."""
+    """Write checkpoint/whole.json, last of all: sha256 of each file, versions, the record so far."""
     files = [path for path in sorted(Path(checkpoint).iterdir()) if path.is_file()]
     sums = {path.name: sha256_of(path) for path in files if path.stem != Path(WHOLE).stem}
-    write_json(Path(checkpoint) / WHOLE, {"sha256": sums, **record})
+    write_json(Path(checkpoint) / WHOLE, {"sha256": sums, "versions": versions(), **record})
+
+
+def checkpoint_bytes(model, tokenizer) -> int:
+    """The most that a checkpoint takes on disk: adapters and two moments in 32 bits, and the rest.
+
+    A tokenizer's file has 60 to 140 bytes a token (Pocket Llama's and Llama 3.1's).
+    """
+    return 12 * _n_trained(model) + 150 * len(tokenizer) + 200_000
 
 
 def fault_of(checkpoint: Path) -> str | None:
     """Why `checkpoint` cannot be resumed from, in a few words; None if it is as it was written."""
     try:
-        sums = json.loads((Path(checkpoint) / WHOLE).read_text(encoding="utf-8"))["sha256"]
-    except OSError:
+        mark = _mark(checkpoint)
+        sums, _ = mark["sha256"], mark["versions"]
+    except (FileNotFoundError, NotADirectoryError):
         return "it was cut off while it was being written"
+    except OSError as error:
+        return f"{WHOLE} cannot be read ({saving.one_line(error)})"
     except (ValueError, KeyError, TypeError):
         return f"{WHOLE} is damaged"
     for name, sha256 in sums.items():
         path = Path(checkpoint) / name
         if not path.exists():
             return f"{name} is missing"
-        if sha256_of(path) != sha256:
-            return f"{name} is damaged"
+        try:
+            if sha256_of(path) != sha256:
+                return f"{name} is damaged"
+        except OSError as error:
+            return f"{name} cannot be read ({saving.one_line(error)})"
     return None
 
 
+def other_versions(checkpoint: Path) -> str | None:
+    """Which packages a whole `checkpoint` was written with, if not with the installed ones.
+
+    Resumed with others, a run may end with another adapter than an unbroken one, or not load.
+    """
+    here, there = versions(), _mark(checkpoint)["versions"]
+    moved = [name for name in here if there.get(name) != here[name]]
+    if not moved:
+        return None
+    wrote = ", ".join(f"{name} {there.get(name, 'of another version')}" for name in moved)
+    has = ", ".join(f"{name} {here[name]}" for name in moved)
+    return f"{wrote} wrote it, and {has} is installed; to resume from it, go back to {wrote}"
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of what a run depends on."""
+    return {name: version(name) for name in PACKAGES}
+
+
 def remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a run whose adapter is saved: the next run starts from step 0."""
+    """Remove the checkpoints of a run whose adapter is saved: the next run starts from step 0.
+
+    Other notebooks may then train in `folder`.
+    """
     if environment.is_main():
-        for checkpoint in Path(folder).glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
+        _remove_checkpoints(folder)
+        saving.let_go(folder)
     environment.wait_for_all()
+
+
+def _remove_checkpoints(folder: Path) -> None:
+    for checkpoint in Path(folder).glob("*checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)  # one that is left is not whole, and is found
+
+
+def save_adapter(model, folder: Path) -> None:
+    """`model.save_pretrained(folder)`, whole or not at all; of several processes by the main one.
+
+    model: peft's. Raises saving.NotSaved with what to do if there is no room, for example.
+    """
+    with saving.whole(folder, 4 * _n_trained(model) + 10**6) as new:
+        model.save_pretrained(new, is_main_process=environment.is_main())
 
 
 def tokens_per_second(trainer, n_steps: int = 3) -> float:
@@ -124,14 +193,22 @@ class RunRecord(TrainerCallback):
     ends the run and keeps what was learnt. `history` has one dict a logged step (step, loss,
     learning_rate). A step is also logged at each checkpoint, at the last step and at a stop. Each
     checkpoint is marked whole, with the record so far, so that a resumed run ends with the record
-    of an unbroken one. A display overrides `opened`, `logged` and `ended`.
+    of an unbroken one. A checkpoint that cannot be written does not end the run, unless the disk is
+    full. A display overrides `opened`, `logged` and `ended`.
+    profile: what is trained, for the advice that it gives if a card's memory runs out.
+    Leaving the context raises saving.NotSaved if the disk is full, and torch.OutOfMemoryError, both
+    with what to do.
     """
 
-    def __init__(self, watch=None, watch_every: int = 25, watch_also: tuple[int, ...] = ()):
+    def __init__(
+        self, watch=None, watch_every: int = 25, watch_also: tuple[int, ...] = (), profile=None
+    ):
         self.watch, self.watch_every, self.watch_also = watch, watch_every, watch_also
+        self.profile = profile
         self.history, self.watched = [], {}
-        self.stopped, self.over = False, False  # stopped early; no longer under way
+        self.stopped, self.saved = False, False  # stopped early; the record is on disk
         self.step, self.max_steps, self.first_step = 0, 0, 0
+        self.failed_write, self._told = None, False  # of the checkpoint under way; of any
 
     def __enter__(self):
         return self
@@ -142,8 +219,12 @@ class RunRecord(TrainerCallback):
         if self.stopped:
             print(f"Stopped at step {self.step} of {self.max_steps}; what was learnt is kept.")
         if kind in (None, KeyboardInterrupt, AlreadyTrained):
-            self.over = True
             self.ended()
+        elif isinstance(error, torch.OutOfMemoryError):
+            tracebacks.clear_frames(traceback)  # they hold on to the tensors
+            raise torch.OutOfMemoryError(self._advice()) from None
+        elif isinstance(error, saving.NotSaved):
+            raise error.with_traceback(None) from None
         return kind in (KeyboardInterrupt, AlreadyTrained)
 
     def stop(self, _button=None):
@@ -161,7 +242,8 @@ class RunRecord(TrainerCallback):
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
         self.max_steps, self.step, self.first_step = state.max_steps, state.global_step, 0
-        self.stopped, self.over, self.history, self.watched = False, False, [], {}
+        self.stopped, self.saved, self.history, self.watched = False, False, [], {}
+        self.failed_write, self._told, self._config = None, False, getattr(model, "config", None)
         if self.step:
             self.first_step = self.step
             self._restore(_checkpoint(args, state) / WHOLE)
@@ -188,10 +270,19 @@ class RunRecord(TrainerCallback):
         self.history.append(row)
         self.logged(row)
 
-    def on_save(self, args, state, control, **kwargs):
+    def on_save(self, args, state, control, model=None, processing_class=(), **kwargs):
         environment.wait_for_all()  # each process writes its random numbers into the checkpoint
-        if environment.is_main():
-            mark_whole(_checkpoint(args, state), {"history": self.history, "watched": self.watched})
+        if not environment.is_main():
+            return
+        checkpoint, failed, self.failed_write = _checkpoint(args, state), self.failed_write, None
+        if failed is None:
+            try:
+                mark_whole(checkpoint, {"history": self.history, "watched": self.watched})
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            self._not_saved(checkpoint, failed, checkpoint_bytes(model, processing_class))
 
     def save(self, path: Path, profile) -> None:
         """Write the run as JSON: the profile with its resolved revisions, versions, the curve.
@@ -200,15 +291,54 @@ class RunRecord(TrainerCallback):
         """
         record = {
             "profile": asdict(profile),
-            "versions": {name: version(name) for name in PACKAGES},
+            "versions": versions(),
             "machine": environment.device_name(),
             "history": self.history,
             "watched": self.watched,
             "stopped": self.stopped,
         }
         if environment.is_main():
-            write_json(path, record)
+            try:
+                write_json(path, record)
+            except OSError as error:
+                raise saving.not_saved(Path(path), error, 10**6) from None
         environment.wait_for_all()
+        self.saved = True
+
+    def _not_saved(self, checkpoint: Path, error: Exception, n_bytes: int):
+        """Raise NotSaved if the disk is full; else say, once, that the run goes on without."""
+        folder = checkpoint.parent
+        if why := saving.if_full(error, n_bytes, folder):
+            raise saving.NotSaved(
+                f"{checkpoint.name} could not be saved: {why}. It resumes from the newest whole "
+                "checkpoint"
+            )
+        if not self._told:
+            print(
+                f"{checkpoint.name} could not be saved in {folder} ({saving.one_line(error)}). "
+                "Training goes on, and tries again at the next one."
+            )
+        self._told = True
+
+    def _advice(self) -> str:
+        """What to turn down after the card's memory ran out, with what memory.py predicts of it."""
+        said = (
+            f"step {self.step + 1} of {self.max_steps} does not fit into the memory of "
+            f"{environment.device_name()}"
+        )
+        if self.profile is None:
+            return said
+        cpu = environment.card() is None
+        with suppress(ValueError):  # layers whose bytes are not known
+            need = sum(memory.training_memory(self._config, self.profile, cpu).values())
+            said += f" ({need / 1e9:.2f} GB are predicted, and half a GB for the libraries)"
+        said += (
+            ". Restart the kernel, put one of these into `changes`, and run all cells. It will be "
+            "another run, so it starts from step 0."
+        )
+        for change, need in memory.smaller(self._config, self.profile, cpu).items():
+            said += f"\n  {change}" + (f"  # {need / 1e9:.2f} GB predicted" if need else "")
+        return said
 
     def _restore(self, marked: Path):
         """Take up the record of the checkpoint that this run resumes from."""
@@ -225,20 +355,64 @@ def start_over(trainer, at_start: dict[str, torch.Tensor]) -> None:
     """Make `trainer` ready to train from the weights `at_start`, as if for the first time.
 
     at_start: {name: value} of all that is trained. Forgets the optimizer's state, the callback
-    that prints each log, and the records of earlier runs. The checkpoints of a run that ended or
-    was stopped are removed; those of one that crashed are left, to be resumed.
+    that prints each log, and the records of earlier runs. The checkpoints of a run whose record is
+    saved are removed; those of any other are left, to be resumed. From here on, a checkpoint that
+    cannot be written is for a RunRecord to judge.
+    Raises RuntimeError if another process trains in the trainer's folder.
     """
-    records = [c for c in trainer.callback_handler.callbacks if isinstance(c, RunRecord)]
-    if any(record.over for record in records):
-        remove_checkpoints(trainer.args.output_dir)
+    if environment.is_main():
+        Path(trainer.args.output_dir).mkdir(parents=True, exist_ok=True)
+        saving.hold(trainer.args.output_dir)
+    records = _records(trainer)
+    if environment.is_main() and any(record.saved for record in records):
+        _remove_checkpoints(trainer.args.output_dir)
     for callback in (*records, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.model.set_adapter("default")  # whichever is active now
     trainer.model.load_state_dict(at_start, strict=False)
     trainer.model.zero_grad(set_to_none=True)
     trainer.optimizer = trainer.lr_scheduler = None
+    trainer._save_checkpoint = partial(_try_to_save, trainer)  # the Trainer has no hook for it
     set_seed(trainer.args.seed)  # of the order of the items and of dropout
+
+
+def _try_to_save(trainer, model, trial=None):
+    """The Trainer's own `_save_checkpoint`; a failed write is handed to the records."""
+    try:
+        type(trainer)._save_checkpoint(trainer, model, trial)
+    except Exception as error:
+        records = _records(trainer)
+        if not (records and environment.is_main() and saving.is_failed_write(error)):
+            raise
+        for record in records:
+            record.failed_write = error
+
+
+def _records(trainer) -> list[RunRecord]:
+    return [c for c in trainer.callback_handler.callbacks if isinstance(c, RunRecord)]
 
 
 def _checkpoint(args, state) -> Path:
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _mark(checkpoint: Path) -> dict:
+    return json.loads((Path(checkpoint) / WHOLE).read_text(encoding="utf-8"))
+
+
+def _rename(checkpoint: Path, name: str) -> Path:
+    """Give `checkpoint` another name, in the place of an older one that has it; the new path."""
+    new = checkpoint.with_name(name)
+    if environment.is_main() and new != checkpoint:
+        shutil.rmtree(new, ignore_errors=True)
+        checkpoint.rename(new)
+    return new
+
+
+def _digest(value) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _n_trained(model) -> int:
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

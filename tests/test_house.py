@@ -204,7 +204,8 @@ def imports_of(path):
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """questions progress packages environment limits profiles catalogue base_model earlier market hub colab shapes counting memory
+ORDER = """questions progress packages environment limits saving profiles catalogue base_model earlier market
+hub colab shapes counting memory
 pricing scoring tuning runs comparing exercises plots svg widgets game quiz doctor""".split()
 
 

@@ -17,12 +17,15 @@ class LiveView(RunRecord):
     watch: returns {"held-out error": dollars, "guess": dollars}, of the model so far.
     price: the asking price of the item that is guessed; floor: the noise floor of the held-out
         items, nan if nobody knows it.
+    profile: what is trained, for advice if a card's memory runs out.
     live: None chooses by `has_live_frontend`. The stop button needs a kernel that takes clicks
     while a cell runs (ipykernel 7 in JupyterLab; not Colab's); the kernel's interrupt works anywhere.
     """
 
-    def __init__(self, watch, price: float, floor: float, watch_every: int = 25, live=None):
-        super().__init__(watch, watch_every, EARLY)
+    def __init__(
+        self, watch, price: float, floor: float, watch_every: int = 25, live=None, profile=None
+    ):
+        super().__init__(watch, watch_every, EARLY, profile)
         self.price, self.floor = price, floor
         self.live = has_live_frontend() if live is None else live
         self._opened = False

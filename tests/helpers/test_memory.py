@@ -255,6 +255,23 @@ def test_the_advice_for_a_base_that_is_too_large_does_fit():
     assert memory.fits(parts, 4 * 10**9, profiles.T4).startswith("fits: ")
 
 
+@pytest.mark.parametrize("profile", [profiles.T4, profiles.POCKET, profiles.L4])
+def test_each_change_that_is_advised_when_memory_runs_out_needs_less(profile):
+    profile = replace(profile, batch_size=15)
+    now = sum(memory.training_memory(LLAMA, profile).values())
+    advised = memory.smaller(LLAMA, profile)
+    assert len(advised) == (2 if profile.gradient_checkpointing else 3)
+    assert list(advised.values()) == sorted(advised.values())
+    for change, needed in advised.items():
+        other = replace(profile, **json.loads(change.replace("'", '"').replace("True", "true")))
+        assert needed == sum(memory.training_memory(LLAMA, other).values()) < now
+        items_a_step = other.batch_size * other.accumulation
+        assert items_a_step == profile.batch_size * profile.accumulation
+    least = replace(profile, batch_size=1, gradient_checkpointing=True)
+    assert list(memory.smaller(LLAMA, least)) == [str({"max_length": 3 * least.max_length // 4})]
+    assert set(memory.smaller(GPT2Config(), profile).values()) == {0}, "not known for its layers"
+
+
 def test_the_kv_cache_is_as_large_as_a_models_own():
     B, T = 3, 40
     model = LlamaForCausalLM(SMALL).eval()

@@ -15,7 +15,7 @@ KILL_BEFORE_SAVING = """
 import os, signal
 save = trainer.model.save_pretrained
 trainer.model.save_pretrained = lambda path, *more, **kwargs: (
-    os.kill(os.getpid(), signal.SIGKILL) if str(path).endswith("adapter") else save(path, *more, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL) if "adapter" in os.path.basename(path) else save(path, *more, **kwargs)
 )
 """
 STACK = os.environ.get("STACK", "pinned")
