@@ -204,8 +204,8 @@ def imports_of(path):
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """questions progress environment profiles catalogue base_model market hub colab shapes counting memory
-pricing scoring tuning runs comparing exercises plots svg widgets game quiz doctor""".split()
+ORDER = """questions progress environment profiles catalogue base_model market hub colab shapes counting activations
+memory pricing scoring tuning runs comparing exercises plots svg widgets game quiz doctor""".split()
 
 
 def test_arrows_point_one_way():
