@@ -5,12 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from helpers.counting import lora_shapes, n_bytes, stored_bytes
-from helpers.shapes import meta_model, quantized_shapes
+from helpers.shapes import meta_model, module_shapes, quantized_shapes
 
-SHARED_INPUT = {"q_proj": "x", "k_proj": "x", "v_proj": "x", "gate_proj": "y", "up_proj": "y"}
-# Layers whose tensors are known: {model_type: (norms beside Llama's two, whether q and k have one)}
-LAYERS = dict.fromkeys(("llama", "mistral", "qwen2", "granite", "gemma"), (0, False))
-LAYERS |= {"qwen3": (0, True), "gemma3_text": (2, True)}
 LOSS_CHUNK = 256  # tokens: trl's SFTTrainer takes the loss of this many at a time
 LIBRARIES = 5 * 10**8  # bytes: torch and the rest in memory, or CUDA's own part of a card
 
@@ -27,39 +23,6 @@ def optimizer_bytes(sizes: Iterable[int], optim: str) -> int:
     return sum(8 * n if n < 4096 else 2 * n + 8 * math.ceil(n / 256) for n in sizes)
 
 
-def activation_bytes(
-    config, shapes: dict, r: int, dtype, *, dropout: bool, cpu: bool
-) -> dict[str, int]:
-    """Bytes a token that autograd keeps from forward to backward: {"layer", "first", "last", "input"}.
-
-    For the layers of LAYERS on a frozen 4-bit base. A frozen matrix keeps no input. An adapter keeps
-    its (dropped-out) input, the dropout mask and A's output. RMSNorm keeps its input in 32 bits (also
-    that of each head's query and key, where it has one), attention keeps q, k, v, its output and a
-    log-sum, the MLP three tensors of its width. The first layer keeps less, because nothing before it
-    is trained (and less than stated here if none of q, k and v has an adapter).
-    tests/helpers/test_memory.py compares all this with the tensors that autograd saves.
-    shapes: of the adapters' modules, as `lora_shapes` gives them.
-    Raises ValueError for other layers.
-    """
-    more_norms, q_and_k_normed = _layer(config)
-    size, hidden = n_bytes(1, dtype), config.hidden_size
-    heads, n_key_value, head_dim = _heads(config)
-    mask = 0 if not dropout else 4 if cpu else 1  # torch's CPU dropout keeps floats, CUDA's bytes
-    norm, head_norm = 4 * hidden + 4, (4 * head_dim + 4) * q_and_k_normed
-    attention = size * 2 * head_dim * (heads + n_key_value) + 4 * heads
-    attention += head_norm * (heads + n_key_value)
-    inputs = {n.split(".")[-1]: shape[0] for n, shape in shapes.items() if ".layers.0." in f".{n}."}
-    kept = inputs
-    if not mask and size == 4:  # no copy made: neighbours share one, o shares attention's output
-        kept = {SHARED_INPUT.get(k, k): n for k, n in inputs.items() if k != "o_proj"}
-    adapters = size * (sum(kept.values()) + r * len(inputs)) + mask * sum(inputs.values())
-    saved = norm + mask * sum(n for name, n in inputs.items() if SHARED_INPUT.get(name) == "x")
-    saved += head_norm * ("q_proj" not in inputs) * heads
-    saved += head_norm * ("k_proj" not in inputs) * n_key_value
-    layer = (2 + more_norms) * norm + attention + adapters + 3 * size * config.intermediate_size
-    return {"layer": layer, "first": layer - saved, "last": norm, "input": size * hidden}
-
-
 def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
     """Bytes at the peak of training `profile`'s adapters on the base of `config`, part by part.
 
@@ -69,23 +32,21 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
     a moment: one unpacked matrix and the gradients of an MLP. On a CPU the tensors that are not
     quantized stay in the checkpoint's file, which is mapped into memory as a whole; the system takes
     the rest of it back when memory is short.
-    Raises ValueError for layers other than those of LAYERS.
+    "activations" are what autograd keeps, as `helpers.activations.kept_bytes` counts it, for a batch
+    without padding. With checkpointing: the inputs of all layers, and all of the one at work.
+    Raises ValueError where that cannot count: mixtures of experts, convolutions, encoders.
     """
-    _layer(config)
+    from helpers.activations import kept_bytes
+
+    layers, inputs, rest = kept_bytes(config, profile, cpu)
+    kept = sum(inputs) + max(layers) if profile.gradient_checkpointing else sum(layers)
     dtype = profile.compute_dtype
     size = n_bytes(1, dtype)
     shapes = lora_shapes(config, profile.target_modules)
     tensors = [n for i, o in shapes.values() for n in (profile.r * i, profile.r * o)]
     n_adapter = sum(tensors)
     tokens = profile.batch_size * profile.max_length
-    dropout = profile.lora_dropout > 0
-    kept = activation_bytes(config, shapes, profile.r, dtype, dropout=dropout, cpu=cpu)
-    n_layers = config.num_hidden_layers
-    if profile.gradient_checkpointing:  # the inputs of all layers, and all of the one at work
-        a_token = n_layers * kept["input"] + kept["layer"] + kept["last"]
-    else:
-        a_token = (n_layers - 1) * kept["layer"] + kept["first"] + kept["last"]
-    mlp = tokens * (3 * size * config.intermediate_size + 8 * config.hidden_size)
+    mlp = tokens * (3 * size * _widest(config) + 8 * config.hidden_size)
     logits = LOSS_CHUNK * config.vocab_size * (16 + (2 * size if size < 4 else 0))
     base = stored_bytes(config, "nf4", dtype)
     half_copies = 0 if size == 4 else n_adapter * size  # autocast keeps the adapters in 16 bits too
@@ -95,7 +56,7 @@ def training_memory(config, profile, cpu: bool = False) -> dict[str, int]:
         "adapters": n_bytes(n_adapter),
         "gradients": n_bytes(n_adapter),
         "optimizer": optimizer_bytes(tensors, profile.optim),
-        "activations": tokens * a_token + half_copies,
+        "activations": kept + rest + half_copies,
         "loss": max(logits, _largest_matrix(config) * size + mlp),
     }
     if cpu:
@@ -108,19 +69,19 @@ def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") 
 
     The KV cache holds a key and a value for every layer and token. Logits are computed at the last
     position only. "layer at work" is its MLP's tensors and one unpacked matrix.
-    Raises ValueError for layers other than those of LAYERS.
+    Raises ValueError for the models that `training_memory` refuses.
     """
-    _layer(config)
+    from helpers.activations import cache_bytes
+
     size = n_bytes(1, dtype)
-    _, n_key_value, head_dim = _heads(config)
     tokens = batch_size * n_tokens
     base = stored_bytes(config, "nf4", dtype)
     return {
         "base, 4-bit": base["base weights"] + base["scales"],
         "base, not quantized": base["not quantized"],
-        "KV cache": 2 * config.num_hidden_layers * tokens * n_key_value * head_dim * size,
+        "KV cache": cache_bytes(config, batch_size, n_tokens, dtype),
         "layer at work": _largest_matrix(config) * size
-        + tokens * size * (3 * config.intermediate_size + 4 * config.hidden_size),
+        + tokens * size * (3 * _widest(config) + 4 * config.hidden_size),
         "logits": batch_size * config.vocab_size * (size + 4),
     }
 
@@ -201,7 +162,7 @@ def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
 def smaller(config, profile, cpu: bool = False) -> dict[str, int]:
     """Changes of `profile` that take less memory, and the bytes they then need, the fewest first.
 
-    {what to put into the lesson's `changes`: bytes}, with 0 for layers other than those of LAYERS.
+    {what to put into the lesson's `changes`: bytes}, with 0 where `training_memory` refuses.
     A smaller batch with more accumulation takes the same steps as before, and checkpointing too.
     """
     tries = [{"max_length": 3 * profile.max_length // 4}]
@@ -221,22 +182,10 @@ def smaller(config, profile, cpu: bool = False) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def _layer(config) -> tuple[int, bool]:
-    """What LAYERS says of the layers of `config`."""
-    kind = getattr(config, "model_type", type(config).__name__)
-    if kind not in LAYERS:
-        raise ValueError(
-            f"this config is of type {kind}, and the bytes at work are known for layers like Llama's "
-            f"({', '.join(LAYERS)}): take one of these, or measure a few steps of training"
-        )
-    return LAYERS[kind]
-
-
-def _heads(config) -> tuple[int, int, int]:
-    """(query heads, key/value heads, width of a head)."""
-    heads = config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return heads, getattr(config, "num_key_value_heads", None) or heads, head_dim
+def _widest(config) -> int:
+    """Features of the widest input or output of a layer's matrix."""
+    shapes = module_shapes(config, linear_only=True).values()
+    return max(n for shape in shapes for n in shape)
 
 
 def _largest_matrix(config) -> int:

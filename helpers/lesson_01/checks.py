@@ -145,6 +145,16 @@ def kilobytes(shape, dtype):
     return math.prod(shape) * dtype.itemsize / 1000
 
 
+def kibibytes(shape, dtype):
+    """Those are KiB of 1,024 bytes: bytes are wanted."""
+    return math.prod(shape) * dtype.itemsize / 1024
+
+
+def megabytes(shape, dtype):
+    """Those are megabytes: bytes are wanted."""
+    return math.prod(shape) * dtype.itemsize / 1e6
+
+
 def nothing_for_a_scalar(shape, dtype):
     """A scalar, shape (), has one element: `math.prod(())` is 1."""
     return math.prod(shape) * dtype.itemsize if shape else 0
@@ -195,6 +205,8 @@ tensor_bytes = Check(
         two_dimensions,
         rank_for_elements,
         kilobytes,
+        kibibytes,
+        megabytes,
         empty_as_scalar,
         each_size_once,
         bool_in_a_bit,
@@ -223,6 +235,12 @@ def width_first(broken):
     """The file held (height, width, 3): the height comes before the width."""
     height, width = _sizes(broken)
     return broken.reshape(width, height, 3).permute(2, 1, 0)
+
+
+def width_in_front(broken):
+    """The file held (height, width, 3): reshape to the height first, then the width."""
+    height, width = _sizes(broken)
+    return broken.reshape(width, height, 3).permute(2, 0, 1)
 
 
 def on_its_side(broken):
@@ -276,6 +294,7 @@ repair = Check(
         only_reshaped,
         reshaped_twice,
         width_first,
+        width_in_front,
         on_its_side,
         permuted_first,
         only_permuted,
@@ -326,6 +345,16 @@ def divided_by_T(x, mask):
 def divided_by_all(x, mask):
     """Divided by the real tokens of the whole batch: count them for each sequence."""
     return _total(x, mask) / mask.sum()
+
+
+def divided_by_the_padding(x, mask):
+    """Divided by the number of padding places: the mask is True where a token is real."""
+    return _total(x, mask) / (~mask).sum(dim=1, keepdim=True)
+
+
+def one_number(x, mask):
+    """That is one number for the whole batch: keep B and C, and take the mean over T alone."""
+    return _total(x, mask).sum() / (mask.sum() * x.shape[2])
 
 
 def divided_by_C(x, mask):
@@ -411,6 +440,8 @@ masked_mean = Check(
         padding_in_the_sum,
         divided_by_T,
         divided_by_all,
+        divided_by_the_padding,
+        one_number,
         divided_by_C,
         a_sum,
         one_for_all,

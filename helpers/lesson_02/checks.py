@@ -147,6 +147,16 @@ def exponent_brought_down(x):
     return -(x**2) * math.exp(-(x**2) - 1) * -2 * x
 
 
+def power_rule_alone(x):
+    """The rule for x² does not hold for exp: its slope is exp again, times the inner slope."""
+    return -(x**2) * math.exp(-(x**2) - 1)
+
+
+def x_missing(x):
+    """The slope of -x**2 is -2 * x, not -2."""
+    return -2 * math.exp(-(x**2))
+
+
 def slopes_added(x):
     """The two slopes are added: one function after the other multiplies them."""
     return math.exp(-(x**2)) - 2 * x
@@ -176,6 +186,8 @@ chain_slope = Check(
         minus_squared_too,
         times_the_inside,
         exponent_brought_down,
+        power_rule_alone,
+        x_missing,
         slopes_added,
         falls_everywhere,
         square_halved,

@@ -41,6 +41,11 @@ def not_normalised(logits, targets):
     return -logits[torch.arange(len(targets)), targets].mean().item()
 
 
+def softmax_forgotten(logits, targets):
+    """That is the logarithm of the scores: turn them into probabilities first, with softmax."""
+    return -logits[torch.arange(len(targets)), targets].log().mean().item()
+
+
 def over_the_places(logits, targets):
     """The softmax runs over the places: it belongs over the tokens, the last dimension."""
     return -_log_p(logits, 0)[torch.arange(len(targets)), targets].mean().item()
@@ -49,6 +54,16 @@ def over_the_places(logits, targets):
 def log_forgotten(logits, targets):
     """The logarithm is missing: that is one minus the mean probability."""
     return 1 - logits.softmax(-1)[torch.arange(len(targets)), targets].mean().item()
+
+
+def minus_the_probability(logits, targets):
+    """The logarithm is missing: that is minus the mean probability."""
+    return -logits.softmax(-1)[torch.arange(len(targets)), targets].mean().item()
+
+
+def own_entropy(logits, targets):
+    """That is the entropy of the model's belief: the loss looks at the target's probability alone."""
+    return -(logits.softmax(-1) * _log_p(logits)).sum(-1).mean().item()
 
 
 def all_tokens(logits, targets):
@@ -121,8 +136,11 @@ cross_entropy = Check(
         in_bits,
         log_of_the_mean,
         not_normalised,
+        softmax_forgotten,
         over_the_places,
         log_forgotten,
+        minus_the_probability,
+        own_entropy,
         all_tokens,
         the_likeliest,
         divided_by_V,
@@ -191,6 +209,20 @@ def shifted(input_ids, attention_mask, n_prompt):
     """Those are shifted: a label is the token at its own place, and the model shifts."""
     labels = labels_right(input_ids, attention_mask, n_prompt)
     return torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], -100)], dim=1)
+
+
+def shifted_first(input_ids, attention_mask, n_prompt):
+    """The tokens are shifted before they are masked: a label is the token at its own place, and the
+    model shifts."""
+    after = torch.cat([input_ids[:, 1:], torch.full_like(input_ids[:, :1], -100)], dim=1)
+    hidden = labels_right(input_ids, attention_mask, n_prompt) == -100
+    return after.masked_fill(hidden, -100)
+
+
+def one_too_few(input_ids, attention_mask, n_prompt):
+    """The last token of the prompt carries loss: places count from 0, so the completion starts at
+    n_prompt."""
+    return labels_right(input_ids, attention_mask, (n_prompt - 1).clamp(min=0))
 
 
 def until_the_first_end(input_ids, attention_mask, n_prompt):
@@ -276,6 +308,8 @@ make_labels = Check(
         first_prompt_for_all,
         one_too_many,
         shifted,
+        shifted_first,
+        one_too_few,
         until_the_first_end,
         end_of_the_completion,
         empty_prompt,
@@ -462,6 +496,15 @@ def far_from_the_likeliest(belief, label):
     return twin
 
 
+def to_the_least_likely(belief, label):
+    """The least likely price is not the farthest: dollars count from the label."""
+    others = [price for price in range(len(belief)) if price != label]
+    twin = torch.zeros_like(belief)
+    twin[min(others, key=lambda price: belief[price])] = 1 - belief[label]
+    twin[label] = belief[label]
+    return twin
+
+
 def always_the_first(belief, label):
     """The first price is not always the farthest: from a low label, the last one is farther."""
     twin = torch.zeros_like(belief)
@@ -534,6 +577,7 @@ bad_twin = Check(
         turned_round,
         unchanged,
         far_from_the_likeliest,
+        to_the_least_likely,
         always_the_first,
         half_to_each_end,
         near_end_lost,

@@ -162,6 +162,11 @@ def counted_from_zero(*case):
     return _adamw(*case, late=1)
 
 
+def power_too_low(*case):
+    """The power is one too low: t is 1 at the first step, so t - 1 divides by 0 there."""
+    return _adamw(*case, late=-1)
+
+
 def old_means(*case):
     """That steps with the old means: put the new gradient into m and v first."""
     return _adamw(*case, old=True)
@@ -215,6 +220,7 @@ adamw_step = Check(
         old_and_new_swapped,
         not_squared,
         counted_from_zero,
+        power_too_low,
         old_means,
         nothing_added,
         added_under_the_root,

@@ -69,6 +69,31 @@ def one_too_low(p):
     return int((p.cumsum(0) < 0.5).sum()) - 1
 
 
+def one_too_high(p):
+    """Off by one: the first price that reaches one half is the median, not the one after it."""
+    return int((p.cumsum(0) < 0.5).sum()) + 1
+
+
+def prices_above(p):
+    """That counts the prices that reach one half: count those below it, the first is behind them."""
+    return int((p.cumsum(0) >= 0.5).sum())
+
+
+def not_added_up(p):
+    """That compares each price's own probability with one half: add them up first, with cumsum."""
+    return int((p < 0.5).sum())
+
+
+def of_the_numbers(p):
+    """That is the median of the probabilities: a price is wanted, a place in the list."""
+    return float(p.median())
+
+
+def sorted_first(p):
+    """The probabilities are sorted: their order is that of the prices, so leave it."""
+    return int((p.sort().values.cumsum(0) < 0.5).sum())
+
+
 def its_probability(p):
     """That is the median's probability: return the price, its place in the list."""
     return float(p[int((p.cumsum(0) < 0.5).sum())])
@@ -107,6 +132,11 @@ median_price = Check(
         mean_rounded,
         middle,
         one_too_low,
+        one_too_high,
+        prices_above,
+        not_added_up,
+        of_the_numbers,
+        sorted_first,
         its_probability,
         nearest_to_half,
         likely_ones_first,

@@ -225,6 +225,11 @@ def most_items(errors_a, errors_b):
     return _winner(np.sign(errors_a - errors_b).sum(), 0)
 
 
+def largest_alone(errors_a, errors_b):
+    """That compares the largest errors alone: the mean looks at all items."""
+    return _winner(errors_a.max() - errors_b.max(), 0)
+
+
 def two_intervals(errors_a, errors_b):
     """That asks whether two separate intervals overlap: take the differences, item by item."""
     half = sum(1.96 * e.std() / math.sqrt(len(e)) for e in (errors_a, errors_b))
@@ -287,6 +292,7 @@ verdict = Check(
         too_narrow,
         lower_mean,
         most_items,
+        largest_alone,
         zero_decides,
         zero_decides_for_b,
     ],

@@ -542,6 +542,8 @@ NAMED = {
         "two_dimensions": rows_and_columns,
         "rank_for_elements": lambda shape, dtype: np.size(shape) * dtype.itemsize,
         "kilobytes": lambda shape, dtype: bytes_loop(shape, dtype) / 1e3,
+        "kibibytes": lambda shape, dtype: bytes_loop(shape, dtype) / 2**10,
+        "megabytes": lambda shape, dtype: bytes_loop(shape, dtype) * 1e-6,
         "empty_as_scalar": at_least_one_element,
         "each_size_once": lambda shape, dtype: bytes_loop(dict.fromkeys(shape), dtype),
         "bool_in_a_bit": lambda shape, dtype: (
@@ -555,6 +557,9 @@ NAMED = {
         "only_reshaped": lambda broken: torch.stack(list(repair_right(broken)), dim=2),
         "reshaped_twice": lambda broken: broken.view(*broken.shape[1:], 3).view(broken.shape),
         "width_first": first_column_filled_first,
+        "width_in_front": lambda broken: torch.stack(
+            [broken.flatten()[c::3].reshape(broken.shape[2], broken.shape[1]) for c in range(3)]
+        ),
         "on_its_side": lambda broken: torch.stack([c.T for c in repair_right(broken)]),
         "permuted_first": lambda broken: torch.stack(list(broken), dim=2).view(broken.shape),
         "only_permuted": lambda broken: torch.stack(list(broken), dim=2),
@@ -567,6 +572,10 @@ NAMED = {
         "padding_in_the_sum": lambda x, mask: torch.stack(sum_of_all(x, mask)),
         "divided_by_T": lambda x, mask: sum_of_the_real(x, mask) / mask.shape[1],
         "divided_by_all": lambda x, mask: sum_of_the_real(x, mask) / mask.count_nonzero(),
+        "divided_by_the_padding": lambda x, mask: (
+            sum_of_the_real(x, mask) / torch.tensor([[row.tolist().count(False)] for row in mask])
+        ),
+        "one_number": lambda x, mask: float(x[mask].mean()),
         "divided_by_C": lambda x, mask: sum_of_the_real(x, mask) / len(x[0, 0]),
         "a_sum": sum_of_the_real,
         "one_for_all": lambda x, mask: sum_of_the_real(x, mask).sum(0) / mask.sum(),

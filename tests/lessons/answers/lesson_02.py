@@ -554,6 +554,8 @@ NAMED = {
         "minus_squared_too": minus_bound_to_x,
         "times_the_inside": lambda x: -x * x / math.exp(x * x),
         "exponent_brought_down": times_the_slope_below,
+        "power_rule_alone": lambda x: -x * x / math.exp(x * x + 1),
+        "x_missing": lambda x: -2 / math.exp(x * x),
         "slopes_added": lambda x: 1 / math.exp(x * x) - x - x,
         "falls_everywhere": lambda x: -abs(chain_two_steps(x)),
         "square_halved": slope_of_the_square_root,

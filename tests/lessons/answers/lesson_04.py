@@ -838,8 +838,15 @@ NAMED = {
         "in_bits": lambda z, t: _mean(-math.log2(p) for p in _picked(z, t)),
         "log_of_the_mean": lambda z, t: -math.log(_mean(_picked(z, t))),
         "not_normalised": lambda z, t: -np.mean([row[i] for row, i in zip(z, t, strict=True)]),
+        "softmax_forgotten": lambda z, t: float(
+            -np.log(z.numpy()[range(len(t)), t.numpy()]).mean()
+        ),
         "over_the_places": over_the_places,
         "log_forgotten": lambda z, t: _mean(1 - p for p in _picked(z, t)),
+        "minus_the_probability": lambda z, t: -_mean(_picked(z, t)),
+        "own_entropy": lambda z, t: _mean(
+            -sum(p * math.log(p) for p in row) for row in _chances(z)
+        ),
         "all_tokens": lambda z, t: _mean(-math.log(p) for row in _chances(z) for p in row),
         "the_likeliest": lambda z, t: _mean(-math.log(max(row)) for row in _chances(z)),
         "divided_by_V": lambda z, t: -sum(math.log(p) for p in _picked(z, t)) / z.shape[1],
@@ -863,6 +870,18 @@ NAMED = {
         "first_prompt_for_all": first_prompt_for_all,
         "one_too_many": _labels(lambda place, start, end, row: start < place < end),
         "shifted": shifted,
+        "shifted_first": lambda ids, kept, n: torch.tensor(
+            [
+                [
+                    ([*row, -100][place + 1] if start <= place < end else -100)
+                    for place in range(len(row))
+                ]
+                for row, start, end in zip(
+                    ids.tolist(), n.tolist(), kept.sum(1).tolist(), strict=True
+                )
+            ]
+        ),
+        "one_too_few": _labels(lambda place, start, end, row: start - 1 <= place < end),
         "until_the_first_end": _labels(
             lambda place, start, end, row: place >= start and 1 not in row[:place]
         ),
@@ -902,6 +921,7 @@ NAMED = {
         "far_from_the_likeliest": _moved(
             lambda label, last, belief: _farthest(belief.index(max(belief)), (0, last))
         ),
+        "to_the_least_likely": to_the_least_likely,
         "always_the_first": _moved(lambda label, last, belief: 0),
         "half_to_each_end": half_at_each_end,
         "near_end_lost": near_end_lost,

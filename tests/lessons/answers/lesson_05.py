@@ -495,6 +495,9 @@ NAMED = {
         "counted_from_zero": lambda w, g, m, v, t, lr, weight_decay: right_adamw_lerp(
             w, g, m, v, t + 1, lr, weight_decay
         ),
+        "power_too_low": lambda w, g, m, v, t, lr, weight_decay: right_adamw_lerp(
+            w, g, m, v, t - 1, lr, weight_decay
+        ),
         "old_means": named_old_means,
         "nothing_added": by_library(eps=0),
         "added_under_the_root": adamw_epsilon_in_root,

@@ -945,6 +945,9 @@ NAMED = {
     "verdict": {
         "higher_wins": verdict_turned_round,
         "too_wide": verdict_99_percent,
+        "largest_alone": lambda a, b: (
+            "undecided" if max(a) == max(b) else "a" if max(a) < max(b) else "b"
+        ),
         "two_intervals": verdict_two_bootstraps,
         "spread_of_the_items": verdict_single_items,
         "too_narrow": verdict_reaching(1),
