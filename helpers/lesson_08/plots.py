@@ -83,7 +83,7 @@ def price_belief(belief, price: float, guess: float):
     """One item's distribution over prices, shape (n,), its asking price, and the guess read from it."""
     figure, ax = plt.subplots(figsize=(6.0, 2.6))
     _belief(ax, belief, price, guess, REFERENCE)
-    ax.set_xlim(0, _end_of([belief], price))
+    ax.set_xlim(0, end_of_prices([belief], price))
     ax.set_xlabel("price ($)")
     ax.set_title(rf"Untuned: most likely \${belief.argmax()}, median \${guess:.0f}")
     show(
@@ -260,20 +260,20 @@ def four_steps(trainer, batch, logits, loss_after, at_start):
     )
 
 
-def run_so_far(history, watched, max_steps, price, floor):
-    """(figure, alt) of a run: error on held-out items, training loss, guess for one item.
+def run_so_far(history, watched, beliefs, max_steps, price, floor):
+    """(figure, alt) of a run: error on held-out items, training loss, beliefs about one item.
 
     history: rows of step, loss, learning_rate. watched: {step: {"held-out error": …, "guess": …}}.
+    beliefs: {step: distribution over that item's price, shape (n,)}, of all watched steps or some.
     price: the asking price of that item. floor: the noise floor of the held-out items, or nan.
     """
     figure, axes = plt.subplot_mosaic(
-        [["error", "error"], ["loss", "guess"]],
+        [["error", "error"], ["loss", "beliefs"]],
         figsize=(6.2, 4.6),
-        gridspec_kw={"height_ratios": [1.35, 1]},
+        gridspec_kw={"height_ratios": [1.1, 1]},
     )
     steps = list(watched)
     errors = [seen["held-out error"] for seen in watched.values()]
-    guesses = [seen["guess"] for seen in watched.values()]
     ax = axes["error"]
     ax.plot(steps, errors, "o-", ms=4, color=VALIDATION)
     known = floor == floor  # nan where nobody knows it
@@ -287,15 +287,10 @@ def run_so_far(history, watched, max_steps, price, floor):
         [r["step"] for r in history], [r["loss"] for r in history], marker=few, ms=4, color=TRAINING
     )
     ax.set(ylabel="training loss", xlabel="step")
-    ax = axes["guess"]
-    ax.plot(steps, guesses, "o-", ms=4, color=VALIDATION)
-    ax.axhline(price, color=REFERENCE, ls="--", lw=1.2)
-    _note(ax, 0.99 * max_steps, price, rf"asking price \${price:.0f}", ha="right", va="bottom")
-    ax.set(ylabel="guess ($)", xlabel="step")
+    medians = _hills(axes.pop("beliefs"), beliefs, price)
     highest = {
         "error": 1.12 * max([*errors, floor if known else 0]),
         "loss": 1.12 * max((row["loss"] for row in history), default=0),
-        "guess": 1.3 * max([*guesses, price]),
     }
     for name, ax in axes.items():
         ax.set(xlim=(-0.03 * max_steps, 1.03 * max_steps), ylim=(0, highest[name] or 1))
@@ -307,17 +302,41 @@ def run_so_far(history, watched, max_steps, price, floor):
     heading(figure, found)
     alt = f"Step {max(steps + [r['step'] for r in history], default=0)} of {max_steps}."
     if errors:
-        alt += (
-            f" The mean error on held-out items goes from {errors[0]:.1f} to {errors[-1]:.1f} "
-            f"dollars; the guess for one item from {guesses[0]:.0f} to {guesses[-1]:.0f} dollars, "
-            f"its asking price is {price:.0f}."
-        )
+        alt += f" The mean error on held-out items goes from {errors[0]:.1f} to {errors[-1]:.1f} dollars."
+    if medians:
+        listed = ", ".join(f"{median} after step {step}" for step, median in medians.items())
+        alt += f" The belief about one item, which costs {price:.0f} dollars, has its median at {listed}."
     alt += f" The noise floor is {floor:.1f} dollars." if known else ""
     if history:
         alt += (
             f" The training loss goes from {history[0]['loss']:.2f} to {history[-1]['loss']:.2f}."
         )
     return figure, alt
+
+
+def _hills(ax, beliefs, price) -> dict:
+    """Beliefs of a few steps below one another, the newest last: {step: median}."""
+    steps = [*list(beliefs)[:5:2], *list(beliefs)[-1:]]  # most of it moves early
+    medians = {step: quantile(beliefs[step], 0.5) for step in steps}
+    end = end_of_prices(beliefs.values(), price) if beliefs else 1.2 * price
+    for row, (step, median) in enumerate(medians.items()):
+        hill = beliefs[step][: int(end) + 1] / max(beliefs[step].max() for step in steps)
+        edges = np.arange(len(hill) + 1) - 0.5
+        ax.stairs(hill - row, edges, baseline=-row, fill=True, color=TRAINING, aa=False)
+        ax.plot([median] * 2, [-row, hill[median] - row], color=VALIDATION, lw=1.8)
+    ax.axvline(price, color="black", lw=1.2, ls="--")
+    side = "left" if price < end / 2 else "right"
+    _note(ax, price, 1.1, rf" asking price \${price:.0f} ", ha=side, va="top")
+    ax.set_yticks([-row for row in range(len(medians))], [f"step {step}" for step in medians])
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="belief about our item ($)", xlim=(0, end), ylim=(0.8 - len(medians), 1.3))
+    return medians
+
+
+def quantile(belief, share: float) -> int:
+    """The smallest price with `share` of a belief (n,) at or below it; 0.5 is the median."""
+    return int((belief.cumsum() < share * belief.sum()).sum())
 
 
 def movement(model):
@@ -403,10 +422,9 @@ def what_tuning_taught(errors, floor, beliefs, price):
         ax.axvline(floor, color=REFERENCE, ls="--", lw=1.2)
         ax.set_ylim(None, len(names) - 0.1)
         _note(ax, floor, len(names) - 0.55, rf"noise floor \${floor:.1f}", va="bottom")
-    end = _end_of(beliefs.values(), price)
+    end = end_of_prices(beliefs.values(), price)
     for ax, (name, belief) in zip(axes[1:], beliefs.items(), strict=True):
-        guess = int((belief.cumsum() < 0.5 * belief.sum()).sum())
-        _belief(ax, belief, price, guess, colours[name], legend=False)
+        _belief(ax, belief, price, quantile(belief, 0.5), colours[name], legend=False)
         ax.set_xlim(0, end)
         ax.text(1, 0.95, name, transform=ax.transAxes, ha="right", va="top")
         ax.set_yticks([])
@@ -434,7 +452,7 @@ def _belief(ax, belief, price, guess, colour, legend=True):
         ax.legend(loc="upper right")
 
 
-def _end_of(beliefs, price):
+def end_of_prices(beliefs, price):
     """Where the axis ends: past all prices that a belief shows, and past the asking price."""
     seen = max(np.flatnonzero(belief > 0.02 * belief.max())[-1] for belief in beliefs)
     return 1.2 * max(seen, price)

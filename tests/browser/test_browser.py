@@ -247,6 +247,33 @@ def lesson_07(page):
     until(page, "bits", "4 levels, 2.50 bits a number")
 
 
+def lesson_08(page):
+    type_into(page, "your price in dollars", "100")
+    until(page, "your price in dollars", "; you said $100: ")
+    until(page, "look", "Look 1 of 15, after step 0 of 250: median $")
+    page.locator('.widget-vbox:has(label:text-is("look")) [role="slider"]').last.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "look", "Look 2 of 15, after step 5 of 250: median $")
+    type_into(page, "look", "99")
+    until(page, "look", "Look 15 of 15, after step 250 of 250: median $")
+
+
+def lesson_09(page):
+    type_into(page, "your price in dollars", "a lot")
+    until(page, "your price in dollars", "is no price")
+    until(page, "place", "1 of 1,000: it costs $")
+    page.get_by_role("button", name="next", exact=True).press("Enter")
+    until(page, "place", "2 of 1,000: it costs $")
+    choose(page, "order", "price")
+    until(page, "place", "1 of 1,000: it costs $921")
+    type_into(page, "words in the text", "refurbished")
+    until(page, "place", "1 of 147: it costs $")
+    type_into(page, "words in the text", "no such thing")
+    until(page, "place", "✗ no item has 'no such thing' in its text")
+    type_into(page, "words in the text", "piano")
+    until(page, "place", "1 of 67: it costs $")
+
+
 def quiz(page):
     """The first question refuses a wrong answer and accepts the right one, by Tab and Space."""
     question = page.locator(".course-quiz .widget-radio-box").first

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import ipywidgets
 import nbformat
+import numpy as np
 import pytest
 import support
 import torch
@@ -351,8 +352,11 @@ def test_an_interrupt_keeps_what_was_learnt(capsys):
         raise ZeroDivisionError
 
 
+BELIEF = np.full(1000, 1e-3)
+
+
 def view(live, price=89.0, floor=20.0):
-    return widget.LiveView(watch, price, floor, watch_every=2, live=live)
+    return widget.LiveView(lambda model: (watch(model), BELIEF), price, floor, 2, live)
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -392,6 +396,7 @@ def test_the_live_view_draws_and_its_stop_button_stops_a_second_run_too(tmp_path
         assert live.stopped and trainer.state.global_step <= 3, n_run
         assert live._bar.value == live.step
         assert live._stop.disabled
+        assert live._belief.value.startswith("<svg") and list(live.beliefs) == list(live.watched)
         said = told_by(live)
         assert said[0] == f"step {live.step} of 4"
         assert said[-1] == f"stopped at step {live.step}"
@@ -421,8 +426,10 @@ def test_with_nobody_watching_four_lines_and_one_picture_are_left(tmp_path, caps
 def test_the_picture_of_a_run_can_be_drawn_at_any_step(n_seen, floor):
     history = [{"step": s, "loss": 7.0 - s, "learning_rate": 1e-3} for s in range(n_seen)]
     watched = {25 * s: {"held-out error": 70.0 - s, "guess": 22.0} for s in range(n_seen)}
-    figure, alt = plots.run_so_far(history, watched, 250, 1299, floor)
+    beliefs = dict.fromkeys(watched, BELIEF)
+    figure, alt = plots.run_so_far(history, watched, beliefs, 250, 1299, floor)
     assert ("floor" in alt) == (floor == floor)
+    assert ("median at 499 after step 0" in alt) == (n_seen > 0)
     plots.plt.close(figure)
 
 
