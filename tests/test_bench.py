@@ -39,7 +39,7 @@ def test_a_part_replaces_its_own_section_and_no_other(tmp_path, monkeypatch):
 
 
 def test_what_the_readme_says_of_speed_is_in_the_table():
-    [said] = re.findall(r"(?m)^- `make bench`.*$", (ROOT / "README.md").read_text("utf-8"))
+    [said] = re.findall(r"(?m)^- `make bench`.*$", (ROOT / "README.md").read_text(encoding="utf-8"))
     table = bench.TABLE.read_text(encoding="utf-8")
     figures = re.findall(r"\d[\d,.]*\d", said)
     assert len(figures) >= 3
