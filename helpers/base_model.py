@@ -47,9 +47,11 @@ def load_base(
     quantization_config: a transformers BitsAndBytesConfig, or None for plain weights. If the base
         is already stored in 4 bits, only the compute dtype is taken from it.
     dtype: of everything that is not quantized.
-    Reads safetensors files only, which cannot run code. Raises ValueError if the base is stored in
-    another 4-bit format than the one in `quantization_config`.
+    Reads safetensors files only, which cannot run code. Raises OSError if one is damaged, and
+    ValueError if the weights do not belong to the config, or are stored in another 4-bit format than
+    the one in `quantization_config`.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     place = locate(name)
@@ -58,15 +60,24 @@ def load_base(
     if stored and quantization_config is not None:
         _unpack_as(stored, quantization_config, name)
         quantization_config = None
-    model = AutoModelForCausalLM.from_pretrained(
-        place,
-        config=config,
-        revision=revision,
-        quantization_config=quantization_config,
-        dtype=dtype,
-        device_map={"": environment.device()},
-        use_safetensors=True,
-    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            place,
+            config=config,
+            revision=revision,
+            quantization_config=quantization_config,
+            dtype=dtype,
+            device_map={"": environment.device()},
+            use_safetensors=True,
+        )
+    except SafetensorError as error:
+        again = "download or copy them again"
+        raise OSError(f"the weights of {name} are damaged ({error}): {again}") from None
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):  # such as too little memory
+            raise
+        said = f"the weights of {name} have other shapes than its config.json says"
+        raise ValueError(f"{said}: take both from one model") from None
     keep_trainable(model)
     return model
 

@@ -1,6 +1,7 @@
 """Pocket Llama: its tokenizer, text and size; how a base is loaded; the guard of 4-bit training."""
 
 import copy
+import pickle
 import random
 import re
 
@@ -148,6 +149,25 @@ def test_weights_in_a_pickle_are_never_opened(tmp_path):
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     AutoModelForCausalLM.from_pretrained(tmp_path)  # transformers alone would
     with pytest.raises(OSError, match="safetensors"):
+        base_model.load_base(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "harm, says",
+    [
+        (lambda raw: raw[:-99], "the weights of .* are damaged .*: download or copy them again"),
+        (lambda raw: pickle.dumps({"a": 1}), "the weights of .* are damaged"),
+        (None, "the weights of .* have other shapes than its config.json says: take both"),
+    ],
+    ids=["cut short", "a pickle by that name", "another width"],
+)
+def test_weights_that_cannot_be_used_are_told_in_a_sentence(harm, says, tmp_path):
+    config = AutoConfig.from_pretrained(FOLDER)
+    config.intermediate_size *= 1 if harm else 2
+    config.save_pretrained(tmp_path)
+    raw = (FOLDER / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(harm(raw) if harm else raw)
+    with pytest.raises((OSError, ValueError), match=says):
         base_model.load_base(str(tmp_path))
 
 
