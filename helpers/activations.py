@@ -149,8 +149,8 @@ def _decoder(config):
     if config.is_encoder_decoder or not layers or not is_ordinary(model):
         raise ValueError(
             f"the bytes at work of this {type(config).__name__} do not follow from shapes "
-            "(that needs a text decoder without experts or convolutions): take another model, or measure a few "
-            "steps of training"
+            "(that needs a text decoder without experts or convolutions): take another model, or "
+            "measure a few steps of training"
         )
     return model
 

@@ -16,6 +16,11 @@ def test_making_it_again_gives_the_shipped_bytes():
         assert make_catalogue.to_jsonl(rows) == (DATA / f"{split}.jsonl").read_bytes()
 
 
+def test_a_description_is_a_prompt_without_the_question_around_it():
+    asked = {"prompt": [f"{catalogue.QUESTION}\n\nBlue pan.\nSteel.\n\nPrice is $"]}
+    assert catalogue.descriptions(asked) == ["Blue pan.\nSteel."]
+
+
 def test_sizes_columns_and_no_description_twice():
     items = {split: catalogue.load(split) for split in catalogue.SPLITS}
     assert {split: len(rows) for split, rows in items.items()} == make_catalogue.SIZES
@@ -110,5 +115,5 @@ def test_a_data_set_on_the_hub_is_read_at_the_revision_that_is_asked_for(monkeyp
 
 
 def test_an_unknown_split_is_named():
-    with pytest.raises(ValueError, match="'dev' is unknown; take one of train"):
+    with pytest.raises(ValueError, match="'dev' is unknown; take one of train, validation"):
         catalogue.load("dev")

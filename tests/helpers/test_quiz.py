@@ -107,7 +107,7 @@ def test_a_choice_says_its_own_reason(lesson):
             choice.value = option.text
             assert option.reason in unescape(said.value)
             assert ("✓ Right." if option.right else "✗ Wrong.") in said.value
-            assert said.value.startswith('<p role="status"')
+            assert said.value.startswith('<p role="status"') and said.value.endswith("</p>")
 
 
 def test_the_question_is_a_heading_in_front_of_its_options():
@@ -115,7 +115,7 @@ def test_the_question_is_a_heading_in_front_of_its_options():
     for n, (choice, _) in enumerate(asked_in(box)):
         heading = box.children[box.children.index(choice) - 1]
         assert heading.value.startswith('<p role="heading"')
-        assert escape(LESSONS["04"][n].question) in heading.value
+        assert f">{n + 1}. {escape(LESSONS['04'][n].question)}<" in heading.value
 
 
 def test_the_first_answer_counts():
@@ -161,6 +161,19 @@ def test_without_a_kernel_everything_is_there(lesson, displayed):
         assert all(escape(option.text) in before for option in question.options)
     answers = text.index("\nAnswers:\n")
     assert all(text.index(q.options[0].reason) > answers for q in LESSONS[lesson])
+
+
+def test_the_plain_text_numbers_each_question_its_options_and_its_reasons():
+    asked = questions.load()["01"]
+    text, answers = quiz.in_text(asked).split("\nAnswers:\n")
+    wanted, reasons = [], []
+    for n, question in enumerate(asked, 1):
+        wanted.append(f"{n}. {question.question}")
+        reasons.append(f"{n}.")
+        for place, option in enumerate(question.options):
+            wanted.append(f"   {place + 1}) {option.text}")
+            reasons.append(f"   {place + 1}) {option.verdict}")
+    assert text.split("\n") == wanted and answers.split("\n") == reasons
 
 
 def test_markup_in_a_text_is_shown_as_it_is(write):

@@ -29,6 +29,7 @@ HELPERS, LESSONS = "tests/helpers/test_{}.py", "tests/lessons/test_{}.py"
 OPTIONS = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu and not lesson"]
 # pytest's arguments for modules that have no test file of their own name
 TESTS = {
+    "activations": [HELPERS.format("memory")],
     "colab": [LESSONS.format("colab"), "-k", "pip_that or drive or missing or held_to or torchao"],
     "comparing": [HELPERS.format("exercises"), LESSONS.format("answers")],
     "exercises": [HELPERS.format(name) for name in ("exercises", "progress")],
