@@ -470,7 +470,11 @@ def machine() -> str:
     packages = ("torch", "transformers", "peft", "trl", "bitsandbytes")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     memory, info = psutil.virtual_memory().total / 1e9, Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else None
+    named = (
+        re.search(r"model name\s*: (.*)", info.read_text(encoding="utf-8"))
+        if info.exists()
+        else None
+    )
     name = named[1] if named else platform.processor()
     return (
         f"{datetime.date.today()}: {name}, {os.cpu_count()} cores ({runner.cpu()}), "
