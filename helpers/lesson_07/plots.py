@@ -226,7 +226,7 @@ LABELS = {
 
 def losses(table, floor):
     """Draw what a model loses by bits. table: {name: (bits, family, loss, dollars)}; floor: dollars."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 3.7), sharex=True)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 3.5), sharex=True)
     base = next(iter(table.values()))[2]
     ticks = sorted({bits for bits, *_ in table.values()})
     place = {bits: n for n, bits in enumerate(ticks[::-1])}

@@ -76,12 +76,19 @@ def load():
 
 
 def lessons_settings() -> dict:
-    """What lesson 8 hands to SFTConfig: its own cell, evaluated with the pocket profile."""
+    """What lesson 8 hands to SFTConfig: the `settings` of its own cell, with the pocket profile."""
     sources = [cell.source for cell in runner.read(LESSON_08).cells]
     [source] = [source for source in sources if source.startswith("settings = dict(")]
-    space = {"profile": POCKET}
-    exec(compile(ast.Module([ast.parse(source).body[0]], []), "lesson 8", "exec"), space)
-    return space["settings"]
+
+    def value(node):
+        match node:
+            case ast.Attribute(ast.Name("profile"), name):
+                return getattr(POCKET, name)
+            case ast.Compare(left, [ast.Eq()], [right]):
+                return value(left) == value(right)
+        return ast.literal_eval(node)
+
+    return {k.arg: value(k.value) for k in ast.parse(source).body[0].value.keywords}
 
 
 # ---- training: lesson 8 against loops and settings of others
