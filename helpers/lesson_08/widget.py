@@ -163,19 +163,20 @@ class LiveView(RunRecord):
         return (time.time() - self._start) / max(done, 1) * left
 
     def _open(self):
-        import ipywidgets as widgets
+        import ipywidgets
         from IPython.display import DisplayHandle, display
 
-        self._bar = widgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
+        self._bar = ipywidgets.IntProgress(value=self.step, max=self.max_steps, description="steps")
         tip = "end now, keep what was learnt; if it does not answer, interrupt the kernel instead"
-        self._stop = widgets.Button(description="stop", tooltip=tip)
+        self._stop = ipywidgets.Button(description="stop", tooltip=tip)
         self._stop.on_click(self.stop)
         # a progress bar says nothing to a screen reader: the text has all that it shows
-        self._text = (
-            widgets.HTML()
-        )  # a Label would set what is between two dollar signs as a formula
-        self._belief = widgets.HTML()
-        display(widgets.VBox([widgets.HBox([self._bar, self._stop]), self._text, self._belief]))
+        # HTML, not a Label, which takes what is between two dollar signs for a formula
+        self._text = ipywidgets.HTML()
+        self._belief = ipywidgets.HTML()
+        display(
+            ipywidgets.VBox([ipywidgets.HBox([self._bar, self._stop]), self._text, self._belief])
+        )
         # ipykernel 7.4 gives a click to the thread that spoke to the button last, which is this one,
         # busy until the run ends. Without its note the frontend's own thread takes the click.
         if self._stop.comm is not None:
