@@ -12,8 +12,6 @@ from support import ROOT
 CASES = [  # knobs, what is said before the base is loaded, or before the run has a folder
     ({"watched_item": 1000}, "watched_item = 1,000: here it has to be 999 or less"),
     ({"watched_item": -1}, "watched_item = -1: it has to be a whole number, 0"),
-    ({"changes": {"n_train": 10**9}}, "n_train = 1,000,000,000: here it has to be 4,000"),
-    ({"changes": {"n_test": 1001}}, "n_test = 1,001: here it has to be 1,000 or less"),
     ({"changes": {"target_modules": ["q", "v_proj"]}}, "no module q in this model"),
     ({"changes": {"max_length": 20}}, "max_length = 20 cuts off the answer"),
     ({"log_every": 0}, "log_every = 0: it has to be a whole number"),
