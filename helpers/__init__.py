@@ -9,6 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # before any import that an older
     raise ImportError(f"This course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
 ROOT = Path(__file__).resolve().parent.parent  # the course's folder, wherever a lesson runs
+INSTALL = "Install them with: make lab   (without make: see the README)"  # packages
 DATA = ROOT / "data"  # what is shipped
 BUILD = Path(os.environ.get("COURSE_BUILD", ROOT / "build"))  # what a run writes; not in git
 

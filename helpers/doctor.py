@@ -6,10 +6,9 @@ Exit status 0 if every lesson can run, else 1. Nothing is installed, sent or cha
 import sys
 from collections.abc import Iterator
 
-from helpers import BUILD, DATA, ROOT, catalogue, environment, profiles
+from helpers import BUILD, DATA, INSTALL, ROOT, catalogue, environment, profiles
 
 Finding = tuple[bool, str]  # (as it should be, one sentence or more)
-INSTALL = "Install them with: make lab   (without make: see the README)"
 WRITTEN = 5 * 10**8  # bytes in build/ after all lessons
 LESSON = 15 * 10**8  # bytes of memory that a lesson may need
 

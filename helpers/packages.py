@@ -1,18 +1,17 @@
 """Which packages the course needs, as requirements.txt says, and which of them are amiss here."""
 
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
-COURSE = Path(__file__).resolve().parent.parent
+from helpers import INSTALL, ROOT
+
 TOOLS = "# where it runs"  # from this line on: what a lesson itself does not import
-INSTALL = "Install them with: make lab   (without make: see the README)"
 
 
 def requirements(of_lessons: bool = False) -> list[Requirement]:
     """What requirements.txt asks for, each package with its range; of_lessons: without the tools."""
-    text = (COURSE / "requirements.txt").read_text(encoding="utf-8")
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     lines = (text.partition(TOOLS)[0] if of_lessons else text).splitlines()
     bare = [line.partition("#")[0].strip() for line in lines]
     return [Requirement(line) for line in bare if line and not line.startswith("-")]

@@ -199,7 +199,7 @@ def imports_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "helpers":
             inside = node.module.split(".")[1:]
             found |= {".".join(inside)} if inside else {alias.name for alias in node.names}
-    return found - {"ROOT", "DATA", "BUILD", "write_json"}
+    return found - {"ROOT", "DATA", "BUILD", "INSTALL", "write_json"}
 
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
