@@ -147,8 +147,10 @@ def save_adapter(model, folder: Path) -> None:
 
     model: peft's. Raises saving.NotSaved with what to do if there is no room, for example.
     """
+    if not environment.is_main():
+        return  # peft makes the folder in every process, even after the main one has removed it
     with saving.whole(folder, 4 * _n_trained(model) + 10**6) as new:
-        model.save_pretrained(new, is_main_process=environment.is_main())
+        model.save_pretrained(new)
 
 
 def tokens_per_second(trainer, n_steps: int = 3) -> float:

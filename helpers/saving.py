@@ -61,20 +61,18 @@ def let_go(folder: Path) -> None:
 def whole(folder: Path, n_bytes: int):
     """Give a new folder to write files to; at the end they take the place of those in `folder`.
 
-    If writing fails or is cut off, `folder` is as it was. Of several processes the main one does it.
+    If writing fails or is cut off, `folder` is as it was.
     n_bytes: how much will be written at most. Raises NotSaved with what to do if it fails.
     """
     folder = Path(folder)
     new = folder.with_name(f"{folder.name}.new")
     try:
-        if environment.is_main():
-            shutil.rmtree(new, ignore_errors=True)  # there if an earlier run was cut off
+        shutil.rmtree(new, ignore_errors=True)  # there if an earlier run was cut off
         yield new
-        if environment.is_main():
-            folder.mkdir(exist_ok=True)
-            for file in sorted(new.iterdir()):
-                file.replace(folder / file.name)
-            new.rmdir()
+        folder.mkdir(exist_ok=True)
+        for file in sorted(new.iterdir()):
+            file.replace(folder / file.name)
+        new.rmdir()
     except Exception as error:
         if not is_failed_write(error):
             raise
