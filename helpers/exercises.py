@@ -157,7 +157,8 @@ def compare(
         if same_or_false(got, wanted, rel_tol):
             continue
         said = f"{_call(answer, case)} gave {show(got)}, wanted {show(wanted)}"
-        named = _named_mistake(got, case, mistakes, rel_tol, answer, cases)
+        others = [(x, reference(*copy.deepcopy(x))) for x in cases if x is not case]
+        named = _named_mistake(got, case, mistakes, rel_tol, answer, others)
         lines = said, in_place, named or difference(got, wanted, rel_tol)
         return Verdict("wrong", "\n  ".join(line for line in lines if line))
     n = len(cases)
@@ -170,17 +171,27 @@ def sentence(mistake: Callable) -> str:
     return " ".join(mistake.__doc__.split())
 
 
-def _named_mistake(got, case, mistakes, rel_tol, answer=None, cases=()) -> str:
-    """The sentence of the mistake that gives `got` on this case, and what `answer` gives on at least
-    half of the cases: one number may be the same by chance. Of several, the most like it."""
-    likely = [mistake for mistake in mistakes if _gives(mistake, case, got, rel_tol)]
-    if not likely:
-        return ""
-    others = [other for other in cases if other is not case]
-    given = [(other, gave) for other in others if (gave := _given(answer, other)) is not None]
-    like = [1 + sum(_gives(m, other, gave, rel_tol) for other, gave in given) for m in likely]
-    enough = max(like) >= (1 + len(given)) / 2
-    return sentence(likely[like.index(max(like))]) if enough else ""
+def _named_mistake(got, case, mistakes, rel_tol, answer=None, others=()) -> str:
+    """The sentence of the mistake that gives `got` on this case, and what `answer` gives on more than
+    half of the cases that tell: one number may be the same by chance. Of several, the most like it.
+
+    others: (case, what is right there) of the other ones. A case tells nothing where `answer` and
+    the mistake are both right.
+    """
+    given = [(other, right, _given(answer, other)) for other, right in others]
+    likely = {}  # {mistake: (share, number) of the cases that tell on which it is as `answer`}
+    for mistake in (m for m in mistakes if _gives(m, case, got, rel_tol)):
+        told = [True]
+        for other, right, gave in given:
+            if gave is None:
+                continue
+            made = _given(mistake, other)
+            made = right if made is None else made  # it cannot be made there
+            if not all(same_or_false(value, right, rel_tol) for value in (gave, made)):
+                told.append(same_or_false(gave, made, rel_tol))
+        likely[mistake] = sum(told) / len(told), sum(told)
+    best = max(likely, key=likely.get, default=None)
+    return sentence(best) if best and likely[best][0] > 0.5 else ""
 
 
 def _gives(mistake, case, got, rel_tol) -> bool:

@@ -504,10 +504,10 @@ header_parameters = Check(
         (_header(["BF16", 3, 4], ["BF16", 6, 3], ["BF16"], ["BF16", 3]),),
         (_header(["F32", 4, 3], ["BF16", 10, 3]),),  # a whole number of 4 bytes
         (_header(["F32", 2, 3], ["F32", 5, 2], metadata=False),),
-        (_header(["F32", 2, 3, 4], ["BF16", 5], ["F32", 2, 0, 3]),),
+        (_header(["F32", 2, 3, 4], ["BF16", 6], ["F32", 2, 0, 3]),),
         (_header(["BF16", 3, 2], ["BF16", 4, 3], ["BF16", 3, 2], metadata=False),),
-        (dict(reversed(_header(["F32", 4, 2], ["BF16", 3, 5]).items())),),  # metadata last
-        (_renamed(_header(["F32", 2, 3], ["F32", 4, 2], ["BF16", 3])),),
+        (dict(reversed(_header(["F32", 4, 2], ["BF16", 3, 4]).items())),),  # metadata last
+        (_renamed(_header(["F32", 2, 3], ["F32", 4, 2], ["BF16", 4])),),
     ],
     mistakes=[
         bytes_not_weights,

@@ -201,6 +201,15 @@ def test_a_mistake_that_gives_the_same_by_chance_is_not_named():
     assert lost.reason == "<lambda>(2) gave nan, wanted 2"  # a factor of nan helps nobody
 
 
+def test_a_case_where_both_are_right_is_no_sign_of_a_mistake():
+    """An answer and a mistake that are right nearly everywhere need not have anything in common."""
+    cases = [(-2,), (-3,), (2,), (3,), (5,), (7,)]
+    said = verdict(lambda x: 2 if x == -2 else x, lambda x: x, cases, [signless])
+    assert "sign" not in said.reason  # one of the two cases that tell
+    said = verdict(lambda x: 1 if x == 7 else abs(x), lambda x: x, cases, [signless])
+    assert said.reason.endswith(sentence(signless))  # two of three
+
+
 def test_a_call_with_many_numbers_shows_shapes():
     case = (*(torch.rand(3, 4) for _ in range(3)), torch.tensor([2, 7]), 5)
     said = verdict(lambda a, b, c, d, e: 1, lambda a, b, c, d, e: 2, [case]).reason

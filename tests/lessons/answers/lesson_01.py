@@ -544,7 +544,7 @@ NAMED = {
         "kilobytes": lambda shape, dtype: bytes_loop(shape, dtype) / 1e3,
         "kibibytes": lambda shape, dtype: bytes_loop(shape, dtype) / 2**10,
         "megabytes": lambda shape, dtype: bytes_loop(shape, dtype) * 1e-6,
-        "empty_as_scalar": at_least_one_element,
+        "empty_as_scalar": lambda shape, dtype: dtype.itemsize * int(np.prod(np.maximum(shape, 1))),
         "each_size_once": lambda shape, dtype: bytes_loop(dict.fromkeys(shape), dtype),
         "bool_in_a_bit": lambda shape, dtype: (
             math.prod(shape) * (1 / 8 if dtype == torch.bool else dtype.itemsize)
