@@ -99,7 +99,8 @@ class Prediction:
 
     def __call__(self, guess, came_out) -> Verdict:
         if guess is None:
-            return Verdict("untouched", "no guess typed, and none is needed")
+            said = came_out if isinstance(came_out, str) else show(float(came_out))
+            return Verdict("untouched", f"no guess typed; it is {said} {self.unit}".strip())
         if isinstance(came_out, str):
             right = str(guess).strip().casefold() == came_out.casefold()
             said = f"you said {show(guess)}; it is {came_out}"

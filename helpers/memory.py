@@ -141,8 +141,8 @@ def fits(parts: dict[str, int], n_bytes_in_all: int, profile) -> str:
     """
     need = sum(parts.values())
     said = (
-        f"needs {need / 1e9:.2f} GB of the machine's {n_bytes_in_all / 1e9:.1f} GB in all; libraries "
-        "take about half a GB more"
+        f"needs {need / 1e9:.2f} GB of the machine's {n_bytes_in_all / 1e9:.1f} GB; libraries take "
+        "about half a GB more"
     )
     if need + LIBRARIES <= n_bytes_in_all:
         return f"fits: {said}"

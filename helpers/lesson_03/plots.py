@@ -105,7 +105,7 @@ def where(counts):
             share = n / totals[name]
             below.barh(row, share, left=x, color=PARTS[part], height=0.7)
             if share > 0.06:
-                below.text(x + share / 2, row, f"{share:.0%}", ha="center", va="center",
+                below.text(x + share / 2, row, f"{share:.{int(share < 0.1)}%}", ha="center", va="center",
                            color="white" if part in ("attention", "output head") else "black")  # fmt: skip
             x += share
     below.set_yticks(range(len(counts)), list(counts))
@@ -120,7 +120,7 @@ def where(counts):
                  handlelength=1, columnspacing=1.2)  # fmt: skip
     tables = {m: sum(p.get(k, 0) for k in ("embeddings", "output head")) for m, p in counts.items()}
     shares = [tables[name] / totals[name] for name in counts]
-    heading(figure, f"The tables of tokens: from {max(shares):.0%} of a model to {min(shares):.0%}")
+    heading(figure, f"Embeddings and head: from {max(shares):.0%} of a model to {min(shares):.0%}")
     said = "; ".join(
         f"{name}, {totals[name]:,}: "
         + ", ".join(f"{part} {n / totals[name]:.1%}" for part, n in parts.items())
@@ -191,7 +191,7 @@ def attention(scores, weights, words):
     panels[0].set_xticks([])
     panel_title(panels[0], "scores; grey: masked")
     panel_title(panels[1], "weights, after the softmax; orange is 1")
-    heading(figure, "Below the diagonal only: nobody sees the future")
+    heading(figure, "Nothing above the diagonal: nobody sees the future")
     top = int(weights[-1].argmax())
     show(
         figure,
@@ -271,8 +271,11 @@ def rotary(scores):
     )
 
 
-def dropout(before, train, p):
-    """Draw numbers before dropout and in training: (rows, columns) each. In eval nothing changes."""
+def dropout(before, train, p, words):
+    """Draw numbers before dropout and in training: (rows, columns) each. In eval nothing changes.
+
+    words: one a row.
+    """
     before, train = np.asarray(before), np.asarray(train)
     figure, panels = plt.subplots(2, 1, figsize=(5.6, 3.9))
     limit = np.abs(train).max() or np.abs(before).max()
@@ -288,14 +291,15 @@ def dropout(before, train, p):
         ax.set_facecolor(REFERENCE)
         ax.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit, aspect="auto")
         ax.set_xticks([])
-        ax.set_yticks(range(len(values)), [f"token {i}" for i in range(len(values))])
+        ax.set_yticks(range(len(values)), words)
         ax.tick_params(length=0, labelsize=9)
         panel_title(ax, name)
-    heading(figure, f"Dropout {p:g} zeroes numbers, and scales up the rest")
+    scale = 1 / (1 - p) if p < 1 else 0
+    heading(figure, f"Dropout {p:g} zeroes numbers; the others × {scale:.3g}")
     show(
         figure,
         f"{before.shape[0]} tokens of {before.shape[1]} numbers, before dropout and in training: "
-        f"{zeroed.sum()} of {zeroed.size} are zeroed, the others are {1 / (1 - p) if p < 1 else 0:.3g} "
+        f"{zeroed.sum()} of {zeroed.size} are zeroed, the others are {scale:.3g} "
         f"times as large.",
     )
 

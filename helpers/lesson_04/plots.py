@@ -280,6 +280,7 @@ def padded(beliefs, title):
         ax.step(np.arange(1000), 100 * alone, where="mid", color=REFERENCE, linewidth=1)
         verdict = f"{off:.0f} % of the belief has moved" if wrong else "as it should be"
         verdict = left if p.sum() < 0.5 else verdict
+        verdict = "the grey line of the others" if p is alone else verdict
         panel_title(ax, f"{name}: {verdict}")
         said.append(f"{name}: {verdict}")
         ax.set_xlim(low, high)

@@ -106,7 +106,7 @@ def four_rates(losses, errors, untuned):
     _few_ticks(ax)
     ax.legend(loc="upper right")
     best = min(errors, key=errors.get)
-    heading(figure, f"Look at the prices, not the loss: {best:g} is best")
+    heading(figure, f"{best:g} is best: {errors[best]:.0f} dollars off, and {untuned:.0f} untuned")
     show(figure, f"Short trainings that differ in the learning rate, with the error on held-out items "
                  f"after the last step. {'; '.join(said)}; untuned {untuned:.0f} dollars.")  # fmt: skip
 

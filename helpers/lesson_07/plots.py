@@ -123,7 +123,7 @@ def bell(levels, edges, density):
     """
     levels, edges = np.asarray(levels, float), np.asarray(edges, float)
     x = np.linspace(-2.6, 2.6, 200)
-    figure, ax = plt.subplots(figsize=(5.8, 2.7))
+    figure, ax = plt.subplots(figsize=(5.8, 3.0))
     ax.plot(x, np.asarray(density(x)), color="black", linewidth=1.3)
     for n, (left, right) in enumerate(zip(edges, edges[1:], strict=False)):
         part = np.linspace(left, right, 30)
@@ -131,8 +131,11 @@ def bell(levels, edges, density):
     for code, edge in enumerate(edges):
         lower = 0.03 * (code % 2)  # neighbours in two lines: 10 and 11 would touch
         ax.text(edge, -0.012 - lower, str(code), ha="center", va="top", fontsize=9)
-    ax.set(xlabel="standard deviations (above: the codes; code 15 is level 1)", ylabel="density",
+    ax.set(xlabel="standard deviations (above: the codes)", ylabel="density",
            ylim=(-0.08, 0.42), xlim=(-2.6, 2.6))  # fmt: skip
+    scale = edges[-1]
+    above = ax.secondary_xaxis("top", functions=(lambda x: x / scale, lambda x: x * scale))
+    above.set_xlabel("level, as in NF4's table")
     heading(figure, "The NF4 levels are close together where weights are frequent")
     show(
         figure,
@@ -226,7 +229,7 @@ LABELS = {
 
 def losses(table, floor):
     """Draw what a model loses by bits. table: {name: (bits, family, loss, dollars)}; floor: dollars."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 3.5), sharex=True)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), sharex=True)
     base = next(iter(table.values()))[2]
     ticks = sorted({bits for bits, *_ in table.values()})
     place = {bits: n for n, bits in enumerate(ticks[::-1])}
@@ -234,16 +237,19 @@ def losses(table, floor):
         rows = [row for row in table.values() if row[1] == family]
         if not rows:
             continue
-        places = [place[bits] for bits, *_ in rows]
+        side = {"NF": -0.1, "FP": 0.1, "inner": 0.1}.get(family, 0)  # no marker hides another
+        places = [place[bits] + side for bits, *_ in rows]
         style = dict(color=colour, marker=marker, linestyle="-" if len(rows) > 1 else "",
                      linewidth=1.2, markersize=7)  # fmt: skip
-        above.plot(places, [row[2] for row in rows], label=LABELS[family], **style)
+        above.plot(places, [row[2] - base for row in rows], label=LABELS[family], **style)
         below.plot(places, [row[3] for row in rows], **style)
-    above.axhline(base, color=REFERENCE, linestyle="--", linewidth=1, label="loss in 32 bits")
+    above.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="in 32 bits")
     below.axhline(floor, color="black", linestyle="--", linewidth=1, label="noise floor")
     below.legend(loc="upper left")
     above.legend(loc="upper left", ncols=2)
-    above.set(ylabel="loss (nats)", ylim=(0, None))
+    above.set_yscale("symlog", linthresh=1e-3)
+    above.set(ylabel="loss rises by (nats)", ylim=(-5e-4, 100))
+    above.set_yticks([0, 1e-3, 1e-2, 0.1, 1], ["0", "0.001", "0.01", "0.1", "1"])
     below.set(
         ylabel="price error (dollars)", ylim=(0, None), xlabel="bits a weight, without scales"
     )

@@ -45,7 +45,7 @@ def memory_parts(rows: dict[str, dict], there: dict[str, float]):
     figure, axes = plt.subplots(
         len(groups),
         1,
-        figsize=(6.0, 1.3 + 0.8 * len(rows)),
+        figsize=(6.0, 1.3 + 0.9 * len(rows)),
         gridspec_kw={"height_ratios": [len(group) for group in groups]},
         squeeze=False,
     )
@@ -233,9 +233,9 @@ def four_steps(trainer, batch, logits, loss_after, at_start):
     arrow((4.43, 3.03), (4.78, 3.03), colour=TRAINING)
 
     step(2, "Loss", 4.85, 3.95)
-    said = f"says {guess!r},\nright: {answer!r}\np = {p[right]:.2g}"
+    said = f"says {guess!r},\nright: {answer!r}\np = {p[right]:.2g}\n−log p = {-p[right].log():.1f}"
     box(4.85, 2.55, 1.35, 1.15, MUTED, said)
-    ax.text(5.52, 2.37, f"loss {loss:.2f}", ha="center", va="center", weight="bold")
+    ax.text(5.52, 2.37, f"mean of {n_loss}: {loss:.2f}", ha="center", va="center", weight="bold")
 
     arrow((5.52, 2.22), (4.24, 2.2), colour=VALIDATION, bend=-0.3)
     step(3, "Backward pass", 4.05, 1.2)
@@ -253,7 +253,7 @@ def four_steps(trainer, batch, logits, loss_after, at_start):
         f"Four steps of one training step. Forward pass: {n_tokens} tokens of {len(labels)} items, "
         f"{n_loss} of which carry the loss, through {n_frozen} frozen weights in 4 bits, with "
         f"{n_adapter} adapter weights beside {len(targets)} modules ({kinds}). Loss: the model "
-        f"says {guess!r} where {answer!r} is right; the loss is {loss:.3f}. Backward pass: B is "
+        f"says {guess!r} where {answer!r} is right; the mean loss of the {n_loss} is {loss:.3f}. Backward pass: B is "
         f"pulled with {pull['_B']:.3g}, A with {pull['_A']:.3g}, the frozen base not at all. "
         f"Optimization: AdamW moves B by up to {max(moves):.2g}, and the loss of the same items "
         f"falls to {loss_after:.3f}.",
@@ -268,9 +268,9 @@ def run_so_far(history, watched, beliefs, max_steps, price, floor):
     price: the asking price of that item. floor: the noise floor of the held-out items, or nan.
     """
     figure, axes = plt.subplot_mosaic(
-        [["error", "error"], ["loss", "beliefs"]],
-        figsize=(6.2, 4.6),
-        gridspec_kw={"height_ratios": [1.1, 1]},
+        [["error", "beliefs"], ["loss", "beliefs"]],
+        figsize=(6.2, 4.4),
+        gridspec_kw={"width_ratios": [1.25, 1]},
     )
     steps = list(watched)
     errors = [seen["held-out error"] for seen in watched.values()]
@@ -281,6 +281,7 @@ def run_so_far(history, watched, beliefs, max_steps, price, floor):
         ax.axhline(floor, color=REFERENCE, ls="--", lw=1.2)
         _note(ax, 0.99 * max_steps, floor, rf"noise floor \${floor:.1f}", ha="right", va="top")
     ax.set(ylabel="held-out error ($)")
+    ax.tick_params(labelbottom=False)  # the steps of the loss, right below
     ax = axes["loss"]
     few = "o" if len(history) < 5 else ""  # a line through one point shows nothing
     ax.plot(

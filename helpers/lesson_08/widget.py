@@ -47,7 +47,8 @@ class LiveView(RunRecord):
     def logged(self, row):
         if self.live:
             self._tell(f"{self._seconds_left():.0f} s left")
-            self._draw()
+            if time.time() >= self._next_picture:
+                self._draw()
         elif row["step"] >= self._next_line:
             print("   ".join(self._figures()))
             self._next_line += (self.max_steps - self.first_step) / 4
@@ -192,5 +193,7 @@ class LiveView(RunRecord):
         self._text.value = f'<span role="status">{escape(text)}</span>'
 
     def _draw(self):
+        start = time.time()
         data, metadata = plots.png(*self._picture())
         self._shown.update(data, metadata=metadata, raw=True)
+        self._next_picture = time.time() + 10 * (time.time() - start)  # the cores are for training

@@ -164,7 +164,7 @@ def funnel(sizes, lows, highs, n_marked: int, marked: float):
     ax.set_xscale("log")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
     ax.minorticks_off()
-    ax.set(xlabel="items in the test", ylabel="off by (%)")
+    ax.set(xlabel="items in the test", ylabel="off from the mean of 2,000 (%)")
     ax.legend(loc="upper right")
     at = int(np.argmin(abs(sizes - n_marked)))
     inside = low[at] <= off <= high[at]

@@ -316,7 +316,7 @@ def test_an_8b_fits_a_t4_with_the_libraries_beside_it():
     parts = memory.training_memory(LLAMA, profiles.T4)
     said = memory.fits(parts, T4_BYTES, profiles.T4)
     assert said.startswith("fits: ")
-    assert "of the machine's 15.8 GB in all; libraries take about half a GB more" in said
+    assert "of the machine's 15.8 GB; libraries take about half a GB more" in said
     need = sum(parts.values())
     assert memory.fits(parts, need + 6 * 10**8, profiles.T4).startswith("fits: ")
     assert memory.fits(parts, need + 4 * 10**8, profiles.T4).startswith("does not fit: ")

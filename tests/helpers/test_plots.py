@@ -73,3 +73,15 @@ def test_a_finding_and_its_panels_have_one_look():
     assert figure.get_suptitle() == "What both panels show"
     assert panels[0].title.get_fontweight() == "normal" or panels[0].get_title(loc="left")
     plt.close(figure)
+
+
+def test_a_palette_is_used_where_the_eye_sees_no_difference(displayed):
+    """A heat map keeps its shades; lines and letters need few colours."""
+    shades = np.add.outer(np.linspace(0, 1, 300), np.linspace(0, 1, 300))
+    figure, ax = plt.subplots(figsize=(4, 4))
+    ax.imshow(np.dstack([shades / 2, shades.T[::-1] / 2, 1 - shades / 2]))
+    for one in (figure, a_figure()):
+        plots.show(one, "A picture of many or few colours.")
+    many, few = (Image.open(io.BytesIO(data["image/png"])) for data, _ in displayed[::2])
+    assert (many.mode, few.mode) == ("RGB", "P")
+    assert len(few.getcolors()) <= 64

@@ -101,6 +101,6 @@ def test_the_picture_of_a_run_tells_the_first_looks_and_the_last_one():
     figure, alt = live._picture()
     listed = [f"{plots.quantile(BELIEFS[step], 0.5)} after step {step}" for step in (0, 10, 12)]
     assert f"costs 85 dollars, has its median at {', '.join(listed)}." in alt
-    names = [label.get_text() for label in figure.axes[-1].get_yticklabels()]
+    names = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert names == ["step 0", "step 10", "step 12"]
     plots.plt.close(figure)
