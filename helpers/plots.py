@@ -55,7 +55,7 @@ def png(figure: plt.Figure, alt: str) -> tuple[dict, dict]:
 
 def _reduced(picture: Image.Image) -> Image.Image:
     """`picture` with a palette, a third of the size, if the eye sees no difference; else as it is."""
-    for n_colours in (64, 256):
+    for n_colours in (64, 128, 256):
         fewer = picture.quantize(n_colours)
         change = ImageStat.Stat(ImageChops.difference(picture, fewer.convert("RGB")))
         if max(change.mean) < 0.25:  # of 255, on average

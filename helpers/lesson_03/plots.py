@@ -105,7 +105,7 @@ def where(counts):
             share = n / totals[name]
             below.barh(row, share, left=x, color=PARTS[part], height=0.7)
             if share > 0.06:
-                below.text(x + share / 2, row, f"{share:.{int(share < 0.1)}%}", ha="center", va="center",
+                below.text(x + share / 2, row, f"{100 * share:.{int(share < 0.1)}f}", ha="center", va="center",
                            color="white" if part in ("attention", "output head") else "black")  # fmt: skip
             x += share
     below.set_yticks(range(len(counts)), list(counts))
@@ -113,7 +113,7 @@ def where(counts):
     below.set_xticks([])
     below.spines[:].set_visible(False)
     below.tick_params(length=0)
-    panel_title(below, "shares of each model")
+    panel_title(below, "shares of each model (%)")
     shown = [part for part in PARTS if part != "norms"]  # too thin to see
     handles = [Rectangle((0, 0), 1, 1, color=PARTS[part]) for part in shown]
     below.legend(handles, shown, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.02),
