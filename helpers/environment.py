@@ -38,7 +38,7 @@ def start(seed: int = 42) -> None:
     they are imported. Calling it again starts over, with the same seeds and float32.
     Of several processes that a launcher started, only the main one prints from here on.
     Raises ImportError when a package is missing or too old. Prints a line when one is too new, or
-    when nothing can be written to build/.
+    when nothing can be written to build/. In a notebook, a failed assert is explained from here on.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -68,6 +68,11 @@ def start(seed: int = 42) -> None:
     for said in (too_new, not_writable(BUILD)):
         if said:
             print(f"· {said}")
+    if in_notebook():
+        from helpers import asserts
+
+        capability = torch.backends.cpu.get_cpu_capability()
+        asserts.watch(seed=seed, device=device_name(), cpu=capability)
 
 
 def _check_packages() -> str:
