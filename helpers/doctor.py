@@ -10,7 +10,6 @@ from helpers import BUILD, DATA, INSTALL, catalogue, environment, profiles
 
 Finding = tuple[bool, str]  # (as it should be, one sentence or more)
 WRITTEN = 5 * 10**8  # bytes in build/ after all lessons
-LESSON = 15 * 10**8  # bytes of memory that a lesson may need
 
 
 def findings() -> Iterator[Finding]:
@@ -62,9 +61,10 @@ def room() -> Finding:
 
 def memory() -> Finding:
     """Is there memory for the largest lesson?"""
-    free = environment.free_memory()
-    said = f"{free / 1e9:.1f} GB of memory are free; a lesson needs up to {LESSON / 1e9:.1f}"
-    return free >= LESSON, said if free >= LESSON else f"{said}. Close other programs."
+    if said := environment.too_little_memory():
+        return False, said
+    free, need = environment.free_memory() / 1e9, environment.LESSON / 1e9
+    return True, f"{free:.1f} GB of memory are free; a lesson needs up to {need:.1f}"
 
 
 def card() -> Finding:
