@@ -74,8 +74,9 @@ def start(seed: int = 42) -> None:
         if said:
             print(f"· {said}")
     if in_notebook():
-        from helpers import asserts
+        from helpers import asserts, limits
 
+        limits.refuse_in_cells()
         capability = torch.backends.cpu.get_cpu_capability()
         asserts.watch(seed=seed, device=device_name(), cpu=capability)
 

@@ -204,7 +204,7 @@ def imports_of(path):
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """questions progress packages comparing asserts environment limits saving profiles catalogue
+ORDER = """questions progress packages comparing asserts limits environment saving profiles catalogue
 base_model earlier market hub colab shapes counting activations memory pricing scoring tuning runs
 exercises plots svg widgets game quiz doctor""".split()
 
