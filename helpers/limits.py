@@ -28,10 +28,17 @@ def text(most: float = math.inf) -> Rule:
     return lambda x: isinstance(x, str) and bool(x.strip()) and len(x) <= most, said
 
 
-def several(rule: Rule) -> Rule:
-    """The rule of a list that is not empty, where `rule` holds for each."""
+def several(rule: Rule, least: int = 1) -> Rule:
+    """The rule of a list of `least` or more, where `rule` holds for each."""
     right, said = rule
-    return lambda x: isinstance(x, list) and bool(x) and all(map(right, x)), f"a list, each {said}"
+    said = f"a list{f' of {least} or more' if least > 1 else ''}, each {said}"
+    return lambda x: isinstance(x, list) and len(x) >= least and all(map(right, x)), said
+
+
+def one_of(*values) -> Rule:
+    """The rule of one of `values`."""
+    said = f"one of {', '.join(map(repr, values))}"
+    return lambda x: any(type(x) is type(value) and x == value for value in values), said
 
 
 def _is(kind, x) -> bool:
