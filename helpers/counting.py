@@ -23,6 +23,7 @@ from helpers.shapes import (
     n_parameters,
     quantized_shapes,
     shapes_in,
+    shared_model,
 )
 
 __all__ = [
@@ -53,7 +54,7 @@ def lora_shapes(config, target_modules: str | Iterable[str]) -> dict[str, tuple[
     refuses the modules, or adapts more than matrices (`lora_parameters` can count that).
     """
     target_modules = _listed(target_modules)
-    model = meta_model(config)
+    model = shared_model(config)
     if is_ordinary(model):
         return _chosen(model, target_modules)
     trained, shapes = lora_parameters(config, 1, target_modules), {}
@@ -127,7 +128,7 @@ def lora_parameters(config, r: int, target_modules: str | Iterable[str]) -> int:
     Source: LoRA (Hu et al., 2021), section 4.2.
     """
     r, target_modules = _rank(r), _listed(target_modules)
-    model = meta_model(config)
+    model = shared_model(config)
     if is_ordinary(model):
         return count(_chosen(model, target_modules).values(), r)
     trained = _ask_peft(config, r, target_modules)
@@ -194,7 +195,7 @@ def stored_bytes(config, storage: str = "nf4", dtype="bfloat16") -> dict[str, in
     Int8: a byte a weight and a 32-bit scale for each output row.
     Sources: QLoRA (Dettmers et al., 2023), section 3; bitsandbytes' functional.py and modules.py.
     """
-    model = meta_model(config)
+    model = shared_model(config)
     if storage in DTYPE_BYTES and storage != "int8":
         kept = _plain_bytes(model, storage, packed={})
         return {"base weights": kept, "scales": 0, "not quantized": 0}

@@ -6,11 +6,10 @@ Exit status 0 if every lesson can run, else 1. Nothing is installed, sent or cha
 import sys
 from collections.abc import Iterator
 
-from helpers import BUILD, DATA, INSTALL, ROOT, catalogue, environment, profiles
+from helpers import BUILD, DATA, INSTALL, catalogue, environment, profiles
 
 Finding = tuple[bool, str]  # (as it should be, one sentence or more)
 WRITTEN = 5 * 10**8  # bytes in build/ after all lessons
-LESSON = 15 * 10**8  # bytes of memory that a lesson may need
 
 
 def findings() -> Iterator[Finding]:
@@ -32,11 +31,9 @@ def packages() -> Finding:
     said, _ = packages.amiss()
     if said:
         return False, said
-    found = {r.name: packages.installed(r.name) for r in packages.requirements()}
-    lines = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.lower().split("==") for line in lines if "==" in line)
-    same = sum(pins.get(name.lower()) == found[name].partition("+")[0] for name in found)
-    return True, f"{len(found)} packages, {same} of them in the version that the tests ran with"
+    n_packages, other = len(packages.requirements()), packages.other_than_tested(of_lessons=False)
+    said = f"{n_packages - len(other)} of them in the version that the tests ran with"
+    return True, f"{n_packages} packages, {said}"
 
 
 def shipped() -> Finding:
@@ -64,9 +61,10 @@ def room() -> Finding:
 
 def memory() -> Finding:
     """Is there memory for the largest lesson?"""
-    free = environment.free_memory()
-    said = f"{free / 1e9:.1f} GB of memory are free; a lesson needs up to {LESSON / 1e9:.1f}"
-    return free >= LESSON, said if free >= LESSON else f"{said}. Close other programs."
+    if said := environment.too_little_memory():
+        return False, said
+    free, need = environment.free_memory() / 1e9, environment.LESSON / 1e9
+    return True, f"{free:.1f} GB of memory are free; a lesson needs up to {need:.1f}"
 
 
 def card() -> Finding:

@@ -1,12 +1,15 @@
 """Seeds, quiet libraries, and what this machine has: the only module that asks it."""
 
 import logging
+import math
 import os
 import random
 import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from helpers import BUILD
@@ -21,6 +24,8 @@ NOISY_LOGGERS = (
     "peft",
     "matplotlib",
 )
+LESSON = 15 * 10**8  # bytes of memory that a lesson may need
+OF_PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # control groups, on Linux
 QUIET = {  # the libraries read these when they are first imported
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -38,7 +43,7 @@ def start(seed: int = 42) -> None:
     they are imported. Calling it again starts over, with the same seeds and float32.
     Of several processes that a launcher started, only the main one prints from here on.
     Raises ImportError when a package is missing or too old. Prints a line when one is too new, or
-    when nothing can be written to build/.
+    when nothing can be written to build/, or when memory is short. In a notebook, a failed assert is explained from here on.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -65,9 +70,15 @@ def start(seed: int = 42) -> None:
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
     print(f"torch {torch.__version__.split('+')[0]} on {device_name()}, seed {seed}")
-    for said in (too_new, not_writable(BUILD)):
+    for said in (too_new, not_writable(BUILD), too_little_memory()):
         if said:
             print(f"· {said}")
+    if in_notebook():
+        from helpers import asserts, limits
+
+        limits.refuse_in_cells()
+        capability = torch.backends.cpu.get_cpu_capability()
+        asserts.watch(seed=seed, device=device_name(), cpu=capability)
 
 
 def _check_packages() -> str:
@@ -144,18 +155,61 @@ def device_name() -> str:
 
 
 def total_memory() -> int:
-    """All bytes of the GPU's memory, or of the machine's if it has no GPU, whether free or in use."""
+    """All bytes of the GPU's memory, or of the machine's if it has no GPU, whether free or in use.
+
+    In a container or a job with a limit of its own, the machine's are no more than that.
+    """
     import psutil
 
     found = card()
-    return int(found[1] * 2**30) if found else psutil.virtual_memory().total
+    if found:
+        return int(found[1] * 2**30)
+    return min(psutil.virtual_memory().total, *(limit for limit, _ in _limits()))
 
 
 def free_memory() -> int:
-    """The bytes of the machine's memory that a program can have without pushing others out."""
+    """The bytes of the machine's memory that a program can have without pushing others out.
+
+    No more than the limit of a container or a job leaves.
+    """
     import psutil
 
-    return psutil.virtual_memory().available
+    return min(psutil.virtual_memory().available, *(limit - used for limit, used in _limits()))
+
+
+def too_little_memory() -> str:
+    """What to do if less memory is free than a lesson may need; "" if there is enough."""
+    free = free_memory()
+    if free >= LESSON:
+        return ""
+    return (
+        f"{free / 1e9:.1f} GB of memory are free; a lesson needs up to {LESSON / 1e9:.1f}. Close "
+        "other programs and other notebooks' kernels, or the system may end this one."
+    )
+
+
+def _limits() -> Iterator[tuple[float, int]]:
+    """(limit, bytes in use) of each control group with a limit that this process is in.
+
+    Files that the system can drop from memory do not count as in use.
+    """
+    yield math.inf, 0
+    with suppress(OSError):  # another system than Linux
+        for line in OF_PROCESS.read_text(encoding="utf-8").splitlines():
+            _, kinds, path = line.split(":", 2)
+            if not kinds:  # version 2 of control groups
+                top, names = GROUPS, ("memory.max", "memory.current", "inactive_file")
+            elif "memory" in kinds.split(","):
+                top, names = GROUPS / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+                names = *names, "total_inactive_file"
+            else:
+                continue
+            inside = top / path.lstrip("/")
+            for folder in (inside, *inside.parents):  # a container sees itself as the top
+                with suppress(OSError, ValueError, KeyError):  # "max": there is no limit
+                    limit, used = (int((folder / n).read_text(encoding="utf-8")) for n in names[:2])
+                    stat = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
+                    yield limit, used - int(dict(line.split() for line in stat)[names[2]])
 
 
 def has_nvidia_driver() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from helpers.counting import lora_shapes, n_bytes, stored_bytes
-from helpers.shapes import meta_model, module_shapes, quantized_shapes
+from helpers.shapes import module_shapes, quantized_shapes, shared_model
 
 LOSS_CHUNK = 256  # tokens: trl's SFTTrainer takes the loss of this many at a time
 LIBRARIES = 5 * 10**8  # bytes: torch and the rest in memory, or CUDA's own part of a card
@@ -190,5 +190,5 @@ def _widest(config) -> int:
 
 def _largest_matrix(config) -> int:
     """Weights of the largest matrix that is quantized."""
-    sizes = (i * o for i, o in quantized_shapes(meta_model(config)).values())
+    sizes = (i * o for i, o in quantized_shapes(shared_model(config)).values())
     return max(sizes, default=0)

@@ -25,6 +25,15 @@ def installed(name: str) -> str:
         return "0"
 
 
+def other_than_tested(of_lessons: bool = True) -> dict[str, tuple[str, str]]:
+    """{package: (installed version, the version that the tests ran with)} where these differ."""
+    lines = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    here = {r.name: installed(r.name).partition("+")[0] for r in requirements(of_lessons)}
+    both = {name: (version, pins.get(name.lower(), "none")) for name, version in here.items()}
+    return {name: (now, then) for name, (now, then) in both.items() if now != then}
+
+
 def amiss(of_lessons: bool = False) -> tuple[str, bool]:
     """(what is missing or out of its range, and what to do; whether a lesson can run all the same).
 

@@ -9,6 +9,7 @@ import re
 
 # The kinds of model that a config can describe: the whole before its text part or decoder alone
 KINDS = ("ImageTextToText", "Seq2SeqLM", "SpeechSeq2Seq", "CausalLM", "MaskedLM")
+_newest = {}  # of `shared_model`
 
 
 def llama_3_1_8b():
@@ -62,6 +63,19 @@ def meta_model(config):
         ) from error
 
 
+def shared_model(config):
+    """`meta_model` of `config`, to be read and not changed: built again only for another config.
+
+    Errors as there.
+    """
+    key = type(config), str(config)  # a config's text is its JSON
+    if key not in _newest:
+        model = meta_model(config)
+        _newest.clear()
+        _newest[key] = model
+    return _newest[key]
+
+
 def first_sentence(error: Exception) -> str:
     """What an error's message says first, in 200 characters at most."""
     said = " ".join(str(error).split()) or type(error).__name__
@@ -71,7 +85,7 @@ def first_sentence(error: Exception) -> str:
 
 def n_parameters(config) -> int:
     """Parameters of the model of `config`; tied embeddings count once."""
-    return sum(parameter.numel() for parameter in meta_model(config).parameters())
+    return sum(parameter.numel() for parameter in shared_model(config).parameters())
 
 
 def module_shapes(config, linear_only: bool = False) -> dict[str, tuple[int, int]]:
@@ -82,7 +96,7 @@ def module_shapes(config, linear_only: bool = False) -> dict[str, tuple[int, int
     experts that share one parameter of three dimensions, are not among them.
     linear_only: leave out the embeddings and the output head, as peft's "all-linear" does.
     """
-    return shapes_in(meta_model(config), linear_only)
+    return shapes_in(shared_model(config), linear_only)
 
 
 def shapes_in(model, linear_only: bool = False) -> dict[str, tuple[int, int]]:

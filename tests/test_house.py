@@ -204,9 +204,9 @@ def imports_of(path):
 
 # Each may import what is above it, nothing below. A lesson's own modules may import all of these,
 # and no other lesson's.
-ORDER = """questions progress packages environment limits saving profiles catalogue base_model earlier
-market hub colab shapes counting activations memory pricing scoring tuning runs comparing exercises
-plots svg widgets game quiz doctor""".split()
+ORDER = """questions progress packages comparing asserts limits environment saving profiles catalogue
+base_model earlier market hub colab shapes counting activations memory pricing scoring tuning runs
+exercises plots svg widgets game quiz doctor""".split()
 
 
 def test_arrows_point_one_way():

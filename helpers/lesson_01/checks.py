@@ -8,6 +8,14 @@ from helpers.comparing import same
 from helpers.exercises import Check, Prediction, Verdict, sentence
 from helpers.lesson_01 import riddle
 from helpers.lesson_01.riddle import broken_picture  # noqa: F401  (the lesson shows it)
+from helpers.limits import several, text, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    **dict.fromkeys(("height", "width", "embedding_dim", "out_features"), whole(1)),
+    "hidden_size": whole(1, 10**6),
+    "size": whole(1, 2**13),  # a matrix of 268 MB
+    "sentences": several(text()),
+}
 
 # The pairs of exercise 1, as its stub lists them.
 PAIRS = [

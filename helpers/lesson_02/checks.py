@@ -5,6 +5,15 @@ import math
 import torch
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    **dict.fromkeys(("x0", "x_value", "w_value", "b_value"), number(-50, 50)),
+    "nudge": number(0, 1),
+    "label": whole(0, 1),
+    **dict.fromkeys(("n_points", "hidden", "n_steps"), whole(1)),
+    **dict.fromkeys(("learning_rate", "seconds_per_pass"), number(0)),
+}
 
 # ---- both_sides(f, x, epsilon): the slope of f at x, by a nudge to each side; a number
 

@@ -5,6 +5,20 @@ import math
 import torch
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, several, text, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "n_steps": whole(1),
+    "learning_rate": number(0),
+    "product": text(),
+    "layer": whole(0, 3),
+    "head": whole(0, 7),
+    "three_heads": several(whole(0, 7)),
+    "n_places": whole(4, 4096),
+    "dropout": number(0, 1, low_too=True),
+    "long_length": whole(65, 600),  # the picture takes positions from 64 on
+    "n_long": whole(1),
+}
 
 # ---- my_count: the parameters of Llama 3.2 1B, whose configuration the exercise gives; a number
 

@@ -3,6 +3,17 @@
 import torch
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, text, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "item_number": whole(0, 3999),
+    "n_merges": whole(1, 1000),
+    **dict.fromkeys(("test_word", "text_to_cut"), text()),
+    "loss_value": number(0, 100, low_too=True),
+    **dict.fromkeys(("learning_rate", "temperature"), number(0)),
+    "n_steps": whole(1),
+    "n_items": whole(1, 500),
+}
 
 # ---- cross_entropy(logits, targets): (N, V), (N,) → the mean loss in nats, a number or tensor
 

@@ -6,6 +6,18 @@ import torch
 import torch.nn.functional as F
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, several, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "walk_rates": several(number(0)),
+    "model_rates": several(number(0), least=2),
+    **dict.fromkeys(("n_moves", "n_steps", "n_epochs", "live_steps"), whole(1)),
+    "n_few": whole(1, 4000),
+    "challenge": (
+        lambda x: isinstance(x, dict),
+        'names and values in braces, such as {"steps": 60}',
+    ),
+}
 
 # ---- accumulate(gradients, n_labels): gradients of mean losses, one a pass → that of the whole batch
 

@@ -5,6 +5,16 @@ import math
 import torch
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, several, text, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "word": text(12),
+    "picture_ranks": several(whole(1)),
+    **dict.fromkeys(("small_in", "small_out", "small_r"), whole(1)),
+    **dict.fromkeys(("small_alpha", "lora_alpha"), number(0)),
+    "r": whole(1, 4096),
+    "lora_dropout": number(0, 1, low_too=True),
+}
 
 
 def _layer(out_features, in_features, r, lora_alpha, seed):

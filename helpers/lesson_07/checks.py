@@ -5,6 +5,20 @@ import math
 import torch
 
 from helpers.exercises import Check, Prediction
+from helpers.limits import number, one_of, several, whole
+
+MATRICES = [f"self_attn.{name}_proj" for name in "qkvo"]
+MATRICES += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "photo_bits": several(whole(1, 8)),
+    "layer": whole(0, 3),
+    "matrix": one_of(*MATRICES),
+    "block_size": one_of(*(2**n for n in range(4, 13))),
+    "token_counts": several(whole(1)),
+    "threshold": number(0, low_too=True),
+    "n_items": whole(1, 1000),
+    **dict.fromkeys(("n_pages", "tune_steps"), whole(1)),
+}
 
 # ---- round_trip(block, levels): (…), (L,) sorted → the block that comes back, (…) float32
 

@@ -6,6 +6,14 @@ import math
 import numpy as np
 
 from helpers.exercises import Check, Prediction, Verdict, sentence
+from helpers.limits import number, whole
+
+KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
+    "my_guesses": (lambda x: isinstance(x, list), "a list of numbers, or empty"),
+    "steps": whole(1),
+    "n_small": whole(1, 2000),
+    "middle": number(0, 1),
+}
 
 # ---- rmsle(guesses, prices): (N,), (N,) → the root of the mean squared logarithmic error
 

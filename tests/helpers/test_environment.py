@@ -146,7 +146,39 @@ def test_without_a_gpu_the_machine_is_its_cpu_and_all_of_its_memory(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert environment.card() is None
     assert environment.device_name() == "the CPU"
+    monkeypatch.setattr(environment, "OF_PROCESS", Path("nowhere"))  # as on macOS
     assert environment.total_memory() == psutil.virtual_memory().total
+
+
+CONTAINERS = {  # /proc/self/cgroup, the group's folder, its files of limit and use, the files' key
+    "version 2": ("0::/", "", "memory.max", "memory.current", "inactive_file"),
+    "a job in version 2": ("0::/jobs/7/task", "jobs/7", "memory.max", "memory.current", "inactive_file"),
+    "version 1": ("4:cpu:/x\n3:memory:/docker/ab", "memory", "memory.limit_in_bytes",
+                  "memory.usage_in_bytes", "total_inactive_file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_in_a_container_memory_is_what_its_limit_leaves(kind, tmp_path, monkeypatch):
+    line, folder, limit, use, key = CONTAINERS[kind]
+    machine = SimpleNamespace(total=16 * 10**9, available=9 * 10**9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
+    monkeypatch.setattr(environment, "card", lambda: None)
+    monkeypatch.setattr(environment, "OF_PROCESS", tmp_path / "cgroup")
+    monkeypatch.setattr(environment, "GROUPS", tmp_path / "groups")
+    there = tmp_path / "groups" / folder
+    there.mkdir(parents=True)
+    written = {limit: "2000000000", use: "1500000000", "memory.stat": f"anon 1\n{key} 400000000"}
+    for name, text in written.items():
+        (there / name).write_text(text + "\n", encoding="utf-8")
+    (tmp_path / "cgroup").write_text(line + "\n", encoding="utf-8")
+    assert environment.total_memory() == 2 * 10**9
+    assert environment.free_memory() == 9 * 10**8  # files in memory can be dropped
+    assert "0.9 GB of memory are free; a lesson needs up to 1.5" in environment.too_little_memory()
+    for none in ("max", "9223372036854771712", "32000000000"):
+        (there / limit).write_text(none, encoding="utf-8")
+        assert environment.total_memory() == 16 * 10**9
+        assert environment.free_memory() == 9 * 10**9 and not environment.too_little_memory()
 
 
 def test_each_process_takes_the_card_of_its_number(a_card, monkeypatch):

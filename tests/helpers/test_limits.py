@@ -1,8 +1,11 @@
 """Every impossible knob is refused by one sentence before anything long starts, and only those."""
 
+import importlib
 import math
 
+import nbformat
 import pytest
+import run_lessons as runner
 from support import make_trainer
 
 from helpers import base_model, catalogue, limits, profiles, tuning
@@ -98,3 +101,83 @@ def test_an_answer_that_would_be_cut_off_is_noticed_before_the_base_is_loaded(tm
     limits.check_length(enough, tokenizer, items[0])
     with pytest.raises(ValueError, match=f"max_length = {enough - 1} .* has {enough} tokens"):
         limits.check_length(enough - 1, tokenizer, items[0])
+
+
+RULED = [path for path in runner.LESSONS if path.stem[:2] != "08"]  # its rules are in RULES
+
+
+def knobs_of(path):
+    """(the lesson's rules, its knobs as shipped, what the tests turn, a row each)."""
+    rules = importlib.import_module(f"helpers.lesson_{path.stem[:2]}.checks").KNOBS
+    cells = [cell for cell in runner.read(path).cells if "parameters" in runner.tags(cell)]
+    shipped = {name: value for cell in cells for name, value in runner.knobs(cell).items()}
+    return rules, shipped, [row["turn"] for row in runner.settings(path)["knobs"]]
+
+
+@pytest.mark.parametrize("path", RULED, ids=lambda path: path.stem)
+def test_every_knob_of_these_lessons_has_a_rule_which_allows_what_is_run(path):
+    rules, shipped, turned = knobs_of(path)
+    assert set(rules) == set(shipped)
+    for name, value in [pair for row in (shipped, *turned) for pair in row.items()]:
+        assert rules[name][0](value), (name, value)
+
+
+@pytest.mark.parametrize("path", RULED, ids=lambda path: path.stem)
+def test_they_refuse_what_is_of_another_kind_or_not_there(path):
+    rules, shipped, _ = knobs_of(path)
+    for name, (right, said) in rules.items():
+        wrong = [None, True, math.nan, [], "", " ", -(10**9), {}, [None], [""], [-1], (1,)]
+        wrong += [5] if isinstance(shipped[name], str | list | dict) else ["5", [5]]
+        wrong += [1.5, [1.5]] if "whole" in said else []
+        free = (
+            type(shipped[name]) if shipped[name] in ([], {}) else ()
+        )  # what is in it, its user says
+        assert [x for x in wrong if right(x) and not (free and isinstance(x, free))] == [], name
+
+
+@pytest.mark.parametrize(
+    "lesson, name, value, says",
+    [
+        ("01", "size", 10**5, "a whole number from 1 to 8,192"),
+        ("01", "sentences", ["a", " "], "a list, each a text in quotes"),
+        ("02", "label", 2, "a whole number from 0 to 1"),
+        ("02", "nudge", 0, "a number above 0 and below 1"),
+        ("02", "w_value", 1000, "a number above -50 and below 50"),
+        ("03", "layer", 4, "a whole number from 0 to 3"),
+        ("03", "three_heads", [1, 8], "a list, each a whole number from 0 to 7"),
+        ("03", "dropout", 1, "0, or a number above 0 and below 1"),
+        ("04", "item_number", 4000, "a whole number from 0 to 3,999"),
+        ("04", "temperature", 0, "a number above 0"),
+        ("05", "model_rates", [1e-3], "a list of 2 or more, each a number above 0"),
+        ("05", "challenge", [], 'names and values in braces, such as {"steps": 60}'),
+        ("06", "word", "Maximilian-Leo", "a text in quotes of 1 to 12 characters"),
+        ("06", "small_r", 0, "a whole number, 1 or more"),
+        ("07", "photo_bits", [8, 0], "a list, each a whole number from 1 to 8"),
+        ("07", "block_size", 100, "one of 16, 32, 64, 128, 256, 512, 1024, 2048, 4096"),
+        ("09", "middle", 80, "a number above 0 and below 1"),
+    ],
+)
+def test_what_breaks_a_lesson_is_refused_with_its_rule(lesson, name, value, says):
+    right, said = importlib.import_module(f"helpers.lesson_{lesson}.checks").KNOBS[name]
+    assert not right(value) and said == says
+
+
+@pytest.mark.lesson
+def test_a_cell_with_an_impossible_knob_fails_with_one_sentence_and_sets_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runner, "FAILED", tmp_path)
+    setup = "from helpers import environment\nenvironment.start()\nenvironment.start()\n"
+    setup += "height, width = 1, 2\nfrom helpers.lesson_01 import checks"
+    cells = [setup, "width = 10 * 2\nother = 0", "width = 3\nheight = 0  # pixels", "never"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    with pytest.raises(runner.LessonFailed):
+        runner.run(notebook, "impossible")
+    [failed] = [
+        output
+        for cell in runner.read(tmp_path / "impossible.ipynb").cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    said = "height = 0: it has to be a whole number, 1 or more"
+    assert failed.traceback == [f"ImpossibleKnob: {said}"] and failed.evalue == said

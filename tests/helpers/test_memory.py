@@ -1,6 +1,7 @@
 """What memory.py predicts, against models that are built and a training run that is measured."""
 
 import contextlib
+import copy
 import json
 import os
 import subprocess
@@ -29,7 +30,7 @@ from transformers import (
     T5Config,
 )
 
-from helpers import base_model, counting, memory, profiles
+from helpers import base_model, counting, memory, profiles, shapes
 from helpers.activations import kept_bytes
 
 
@@ -297,6 +298,23 @@ def test_a_prediction_has_all_its_parts_for_every_family(kind):
         parts, fewer = (memory.training_memory(config, profile) for profile in (half, saved))
         assert 0 < fewer.pop("activations") < parts.pop("activations") and fewer == parts
     assert memory.generating_memory(config, 2, 30)["layer at work"] >= 2 * 30 * 2 * 3 * 128
+
+
+def test_a_prediction_builds_the_model_twice_and_never_takes_another_ones(monkeypatch):
+    """Once to read its shapes, once to run it; also if a config is changed in place."""
+    built = []
+    monkeypatch.setattr(
+        "helpers.shapes.meta_model", lambda c, real=counting.meta_model: built.append(c) or real(c)
+    )
+    monkeypatch.setattr("helpers.activations.meta_model", shapes.meta_model)
+    monkeypatch.setattr(shapes, "_newest", {})
+    config, profile = copy.deepcopy(SMALL), profiles.POCKET
+    first = memory.training_memory(config, profile)
+    assert len(built) == 2
+    assert memory.training_memory(config, profile) == first and len(built) == 3
+    assert counting.n_parameters(LLAMA) > 8e9 and counting.n_parameters(config) < 1e7
+    config.intermediate_size *= 2
+    assert memory.training_memory(config, profile)["base, 4-bit"] > first["base, 4-bit"]
 
 
 def test_the_optimizers_state_is_what_torch_keeps():
