@@ -86,6 +86,8 @@ HERE = CLASSIC if os.environ.get("STACK") == "classic" else JUPYTERLAB
 PROMPTS = f"[...document.querySelectorAll('{HERE.prompt}')].map(e => e.textContent)"
 BEGUN = PROMPTS + ".some(text => /[0-9*]/.test(text))"  # no cell has a number before it was run
 OVER = PROMPTS + ".every(text => !text.includes('*'))"
+WIDER = """[...document.querySelectorAll('.widget-vbox')]
+    .filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"""
 LENGTH = f"document.querySelector('{HERE.notebook}').textContent.length"
 
 
@@ -237,6 +239,19 @@ def choose(page, label: str, option: str) -> None:
     page.keyboard.press("Enter")
 
 
+def narrow_as_a_phone(page) -> None:
+    """Make JupyterLab's page narrow, without its side bar: no widget is wider than its place."""
+    if HERE is JUPYTERLAB:
+        page.locator(".jp-SideBar.jp-mod-left .lm-mod-current").click()  # which closes it
+        page.set_viewport_size({"width": 390, "height": 844})
+        wait(
+            page,
+            lambda: page.locator(HERE.notebook).bounding_box()["width"],
+            lambda w: 250 < w < 390,
+        )
+        wait(page, lambda: page.evaluate(WIDER), lambda wider: wider == [])
+
+
 def lesson_01(page):
     until(page, "first shape", "(2, 3) + (3, 4): refused")
     choose(page, "operation", "@")
@@ -250,6 +265,7 @@ def lesson_02(page):
     until(page, "steps back", "Step 1 of 6, from loss to p")
     type_into(page, "w", "1")
     until(page, "steps back", "from loss to p: 1 times the slope -1.333")  # 1 + exp(-1.1)
+    narrow_as_a_phone(page)
 
 
 def lesson_03(page):
@@ -290,6 +306,7 @@ def lesson_06(page):
     page.locator(SLIDER).first.focus()
     page.keyboard.press("ArrowRight")
     until(page, "rank", "rank 13: ")
+    narrow_as_a_phone(page)
 
 
 def lesson_07(page):
