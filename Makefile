@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
-STACKS := pinned colab oldest newest
+STACKS := pinned colab oldest newest classic
 STACK ?= pinned
 VENV := .venv$(if $(filter-out pinned,$(STACK)),-$(STACK))
 BIN := $(VENV)/bin
@@ -26,11 +26,13 @@ endif
 
 # What each stack installs. pinned: the tested versions. colab: what Colab comes with; the lessons'
 # first cell adds the rest, as it does there. oldest: the lowest versions that requirements.txt
-# admits. newest: the newest that exist. site: what builds the site and tests it; no torch.
+# admits. newest: the newest that exist. classic: the classic Notebook with Colab's version of the
+# widgets. site: what builds the site and tests it; no torch.
 PACKAGES_pinned := -r requirements.txt
 PACKAGES_colab := -r $(CONSTRAINTS) -r <(grep -E '^(torch|papermill|pytest)' requirements.txt)
 PACKAGES_oldest := -r requirements.txt -c <(grep '^torch==' tests/stacks/pinned.txt)
 PACKAGES_newest := -r <(sed -nE 's/^([A-Za-z][A-Za-z0-9_-]*).*/\1/p' requirements.txt) --editable .
+PACKAGES_classic := -r requirements.txt -r $(CONSTRAINTS)
 PACKAGES_site := -r $(CONSTRAINTS)
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
@@ -55,7 +57,7 @@ test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest
 quick: $(READY) ## run all tests except those that run lessons (some minutes)
 	@$(QUICK)
 
-test-browser: $(TOOLS) ## run the lessons in JupyterLab and move their widgets (needs Chromium)
+test-browser: $(TOOLS) ## run the lessons in JupyterLab and move their widgets, in Chromium (or STACK=classic)
 	@$(PYTEST) -m browser $(if $(filter tests,$(TESTS)),tests/browser,$(TESTS))
 
 test-gpu: $(READY) ## measure lesson 8 on this machine's CUDA card (writes a 16 GB checkpoint)

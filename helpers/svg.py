@@ -45,8 +45,9 @@ class Chart:
         axes = f"M{LEFT},{TOP} V{TOP + self.high} H{LEFT + self.wide}"
         self.around = [f'<path d="{axes}" fill="none" stroke="currentColor"/>']
         for value in _ticks(x, 7):
-            place = LEFT + self._right(value)
-            self.around.append(text(place, height - BOTTOM + 16, f"{value:g}", "middle"))
+            words = f"{value:g}"
+            place = min(LEFT + self._right(value), WIDTH - WIDEST * len(words) / 2)  # or it is cut
+            self.around.append(text(place, height - BOTTOM + 16, words, "middle"))
         for value in _ticks(y, 4):
             self.around.append(text(LEFT - 5, TOP + self._down(value) + 4, f"{value:g}", "end"))
         middle = TOP + self.high / 2

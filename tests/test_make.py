@@ -115,7 +115,7 @@ def test_a_folder_that_make_did_not_make_is_left_alone(make, tmp_path):
 def test_an_unknown_stack_is_refused(make, stack):
     code, said = make(Path(__file__).parent.parent, "-n", "test", f"STACK={stack}")
     assert code != 0
-    assert f"STACK={stack} is unknown; take one of pinned colab oldest newest" in said
+    assert f"STACK={stack} is unknown; take one of pinned colab oldest newest classic" in said
 
 
 def test_make_alone_lists_every_target(make):

@@ -37,7 +37,8 @@ def stripes(word: str, rank: int = 4) -> ipywidgets.VBox:
         value=word, description="word", style=widgets.NAMED, layout=widgets.APART
     )
     number, slider = widgets.knob("rank", rank, 1, MAX_RANK)
-    picture = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "480px"})
+    wide = {"width": "100%", "max_width": "480px", "margin": "2px 0"}
+    picture = ipywidgets.Image(format="png", layout=wide)
     pieces = {}  # of the word last seen: a moved rank needs no new decomposition
 
     def answer():

@@ -1,6 +1,7 @@
 """Each lesson in JupyterLab as `make lab` starts it: Run All, then its widgets by keyboard.
 
     make test-browser                      # every lesson; TESTS="tests/browser -k 04" for one
+    make test-browser STACK=classic        # in the classic Notebook, with the widgets of Colab
     make test-browser CHROMIUM=/opt/chrome # a browser that is not on the PATH
 
 It needs Chromium or Chrome on this machine and downloads none. What a failed lesson looked like is
@@ -32,27 +33,66 @@ QUIET = {  # every cell in the page, also those out of view; no news, no updates
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-LOOK = """() => {
-  const seen = selector => [...document.querySelectorAll(selector)].map(e => e.textContent);
-  const outputs = seen('.jp-OutputArea-output');
-  return {
-    "stderr or an error": seen('[data-mime-type="application/vnd.jupyter.stderr"]'),
-    "a widget that is not there": [...seen('.jupyter-widgets-error-widget'), ...outputs.filter(
-      text => /Loading widget|Error displaying widget|Click to show javascript/.test(text))],
-    "a progress bar": outputs.filter(text => /\\d+%\\|/.test(text)),
-    "a dialog": seen('.jp-Dialog'),
-    "in the log console": seen('.jp-LogConsoleStatusItem:not(.lm-mod-hidden)').filter(
-      text => /[1-9]/.test(text)),
-  }
-}"""
-PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].map(e => e.textContent)"
-BEGUN = PROMPTS + ".some(text => /[0-9*]/.test(text))"  # no cell has a number before it was run
-OVER = PROMPTS + ".every(text => !text.includes('*'))"
-LENGTH = "document.querySelector('.jp-Notebook').textContent.length"
 
 
 @dataclass
-class Lab:
+class FrontEnd:
+    """A program that shows notebooks: how to start it, and selectors of what its page has."""
+
+    command: list[str]
+    page: str  # the address of a notebook's page
+    idle: str  # there when the kernel has nothing to do
+    menu: str
+    run_all: str  # in the menu
+    notebook: str
+    prompt: str  # of a code cell
+    faults: dict[str, tuple[str, str]]  # what goes wrong: where, and a pattern of its text
+
+
+OUTPUT = ".jp-OutputArea-output, .output_subarea"
+GONE = "Loading widget|Error displaying widget|Click to show javascript|could not be displayed"
+EITHER = {"a widget that is not there": (OUTPUT, GONE), "a progress bar": (OUTPUT, r"\d+%\|")}
+JUPYTERLAB = FrontEnd(
+    command=["jupyterlab", "--IdentityProvider.token=test"],
+    page="lab/tree/{name}?reset",
+    idle="text=| Idle",
+    menu="role=menuitem[name='Run']",
+    run_all="role=menuitem[name='Run All Cells']",
+    notebook=".jp-Notebook",
+    prompt=".jp-Notebook .jp-InputPrompt",
+    faults={
+        **EITHER,
+        "stderr or an error": ("[data-mime-type='application/vnd.jupyter.stderr']", ""),
+        "a dialog": (".jp-Dialog", ""),
+        "in the log console": (".jp-LogConsoleStatusItem:not(.lm-mod-hidden)", "[1-9]"),
+    },
+)
+CLASSIC = FrontEnd(  # a callback's error is below its widget there
+    command=["notebook", "--NotebookApp.token=test"],
+    page="notebooks/{name}?",
+    idle=".kernel_idle_icon",
+    menu="#celllink",
+    run_all="#run_all_cells",
+    notebook="#notebook-container",
+    prompt=".code_cell .input_prompt",
+    faults={
+        **EITHER,
+        "stderr or an error": (".output_stderr, .output_error", ""),
+        "a dialog": (".modal.in", ""),
+    },
+)
+SLIDER = "[role=slider], .ui-slider-handle"  # of ipywidgets 8 and 7
+HERE = CLASSIC if os.environ.get("STACK") == "classic" else JUPYTERLAB
+PROMPTS = f"[...document.querySelectorAll('{HERE.prompt}')].map(e => e.textContent)"
+BEGUN = PROMPTS + ".some(text => /[0-9*]/.test(text))"  # no cell has a number before it was run
+OVER = PROMPTS + ".every(text => !text.includes('*'))"
+WIDER = """[...document.querySelectorAll('.widget-vbox')]
+    .filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"""
+LENGTH = f"document.querySelector('{HERE.notebook}').textContent.length"
+
+
+@dataclass
+class Server:
     address: str
     folder: Path  # with the notebooks
 
@@ -62,8 +102,8 @@ class Lab:
 
 
 @contextmanager
-def jupyterlab(folder, settings=QUIET):
-    """JupyterLab in a copy of the lessons without outputs, with settings of its own."""
+def served(folder):
+    """`HERE` in a copy of the lessons without outputs, with settings of its own."""
     notebooks = folder / "notebooks"
     shutil.copytree(runner.NOTEBOOKS, notebooks)
     for path in notebooks.glob("*.ipynb"):
@@ -72,7 +112,7 @@ def jupyterlab(folder, settings=QUIET):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(notebook, path)
-    for name, values in settings.items():
+    for name, values in QUIET.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
@@ -82,8 +122,8 @@ def jupyterlab(folder, settings=QUIET):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
-    command += ["--ip=127.0.0.1", "--IdentityProvider.token=test"]
+    command = [sys.executable, "-m", *HERE.command, "--no-browser", "--ip=127.0.0.1"]
+    command += [f"--port={port}"]
     command += ["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []
     command += shlex.split(os.environ.get("LAB_FLAGS", ""))
     with (folder / "server.log").open("wb") as log:
@@ -100,8 +140,8 @@ def jupyterlab(folder, settings=QUIET):
                     time.sleep(0.5)
             else:
                 said = (folder / "server.log").read_text(encoding="utf-8")
-                raise RuntimeError(f"JupyterLab did not start in two minutes:\n{said}")
-            yield Lab(address, notebooks)
+                raise RuntimeError(f"{HERE.command[0]} did not start in two minutes:\n{said}")
+            yield Server(address, notebooks)
         finally:
             server.terminate()  # which ends its kernels
             server.wait()
@@ -115,9 +155,9 @@ def ask(url: str, method: str = "GET"):
 
 
 @pytest.fixture(scope="session")
-def lab(browser, tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
+def server(browser, tmp_path_factory):
+    with served(tmp_path_factory.mktemp("served")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -138,16 +178,25 @@ def page(browser):
 
 def run_all(page, address: str, name: str) -> None:
     """Open the lesson `name`, choose Run All Cells, and wait until the kernel is idle."""
-    page.goto(f"{address}/lab/tree/{name}?reset&token=test")
-    page.get_by_text("| Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.goto(f"{address}/{HERE.page.format(name=name)}&token=test")
+    page.locator(HERE.idle).wait_for()
+    page.locator(HERE.menu).click()
+    page.locator(HERE.run_all).click()
     page.wait_for_function(BEGUN)
     page.wait_for_function(OVER, polling=500, timeout=MINUTES * 60_000)
-    page.get_by_text("| Idle").wait_for()
+    page.locator(HERE.idle).wait_for()
     before = None
     while before != (before := page.evaluate(LENGTH)):  # until the widgets are drawn
         page.wait_for_timeout(500)
+
+
+def faults(page) -> dict[str, list[str]]:
+    """What went wrong in sight, by its kind."""
+    found = {}
+    for kind, (where, pattern) in HERE.faults.items():
+        texts = page.locator(where).all_text_contents()
+        found[kind] = [text for text in texts if re.search(pattern, text)]
+    return {kind: texts for kind, texts in found.items() if texts}
 
 
 def said(page, label: str):
@@ -156,12 +205,17 @@ def said(page, label: str):
     return re.sub(r"\s+", " ", widget.last.inner_text())
 
 
+def wait(page, looked, true) -> None:
+    """Wait until `true` of what `looked` returns: a minute at most."""
+    end = time.time() + 60
+    while not true(seen := looked()):
+        assert time.time() < end, f"after a minute: {seen!r}"
+        page.wait_for_timeout(100)
+
+
 def until(page, label: str, words: str) -> None:
     """Wait until the widget with the control `label` says `words`."""
-    end = time.time() + 60
-    while words not in said(page, label):
-        assert time.time() < end, f"{words!r} is not in {said(page, label)!r}"
-        page.wait_for_timeout(100)
+    wait(page, lambda: said(page, label), lambda text: words in text)
 
 
 def type_into(page, label: str, text: str) -> None:
@@ -185,6 +239,19 @@ def choose(page, label: str, option: str) -> None:
     page.keyboard.press("Enter")
 
 
+def narrow_as_a_phone(page) -> None:
+    """Make JupyterLab's page narrow, without its side bar: no widget is wider than its place."""
+    if HERE is JUPYTERLAB:
+        page.locator(".jp-SideBar.jp-mod-left .lm-mod-current").click()  # which closes it
+        page.set_viewport_size({"width": 390, "height": 844})
+        wait(
+            page,
+            lambda: page.locator(HERE.notebook).bounding_box()["width"],
+            lambda w: 250 < w < 390,
+        )
+        wait(page, lambda: page.evaluate(WIDER), lambda wider: wider == [])
+
+
 def lesson_01(page):
     until(page, "first shape", "(2, 3) + (3, 4): refused")
     choose(page, "operation", "@")
@@ -198,6 +265,7 @@ def lesson_02(page):
     until(page, "steps back", "Step 1 of 6, from loss to p")
     type_into(page, "w", "1")
     until(page, "steps back", "from loss to p: 1 times the slope -1.333")  # 1 + exp(-1.1)
+    narrow_as_a_phone(page)
 
 
 def lesson_03(page):
@@ -216,8 +284,7 @@ def lesson_04(page):
     until(page, "second text", "Second: most likely $")
     changed = said(page, "second text")
     type_into(page, "temperature", "3")
-    page.wait_for_timeout(1000)
-    assert said(page, "second text") != changed
+    wait(page, lambda: said(page, "second text"), lambda text: text != changed)
     type_into(page, "second text", " ")
     until(page, "second text", "✗ second text")
 
@@ -236,9 +303,10 @@ def lesson_06(page):
     until(page, "rank r", "54,525,952 weights")
     type_into(page, "rank", "12")
     until(page, "rank", "rank 12: ")
-    page.get_by_role("slider").first.focus()
+    page.locator(SLIDER).first.focus()
     page.keyboard.press("ArrowRight")
     until(page, "rank", "rank 13: ")
+    narrow_as_a_phone(page)
 
 
 def lesson_07(page):
@@ -251,7 +319,7 @@ def lesson_08(page):
     type_into(page, "your price in dollars", "100")
     until(page, "your price in dollars", "; you said $100: ")
     until(page, "look", "Look 1 of 15, after step 0 of 250: median $")
-    page.locator('.widget-vbox:has(label:text-is("look")) [role="slider"]').last.focus()
+    page.locator('.widget-vbox:has(label:text-is("look"))').last.locator(SLIDER).focus()
     page.keyboard.press("ArrowRight")
     until(page, "look", "Look 2 of 15, after step 5 of 250: median $")
     type_into(page, "look", "99")
@@ -278,33 +346,34 @@ def quiz(page):
     """The first question refuses a wrong answer and accepts the right one, by Tab and Space."""
     question = page.locator(".course-quiz .widget-radio-box").first
     answer = page.locator('.course-quiz [role="status"]').first
-    question.locator("input").first.focus()
-    heard = set()
-    for _ in range(question.locator("input").count()):
+    options = question.locator("input").all()
+    options[0].focus()
+    heard = [answer.inner_text()]
+    for option in options:
+        if HERE is CLASSIC:  # it takes the focus from what was pressed
+            option.focus()
         page.keyboard.press("Space")
-        page.wait_for_timeout(1000)
-        heard.add(answer.inner_text()[:2].strip())
+        wait(page, answer.inner_text, lambda text: text != heard[-1])
+        heard.append(answer.inner_text())
         page.keyboard.press("Tab")
-    assert heard == {"✓", "✗"}
+    assert {text[:2].strip() for text in heard[1:]} == {"✓", "✗"}
 
 
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_runs_clean_in_jupyterlab_and_its_widgets_answer_the_keyboard(lab, page, path):
+def test_a_lesson_runs_clean_and_its_widgets_answer_the_keyboard(server, page, path):
     try:
-        run_all(page, lab.address, path.name)
-        faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
-        assert (faults, page.faults) == ({}, [])
+        run_all(page, server.address, path.name)
+        assert (faults(page), page.faults) == ({}, [])
         if moves := globals().get(f"lesson_{path.stem[:2]}"):
             moves(page)
         quiz(page)
-        faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
-        assert (faults, page.faults) == ({}, []), "after its widgets were moved"
+        assert (faults(page), page.faults) == ({}, []), "after its widgets were moved"
     except Exception:
         runner.FAILED.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=runner.FAILED / f"{path.stem}.png")
         raise
     finally:
-        lab.end_kernels()
+        server.end_kernels()
 
 
 FAULTY = [
@@ -317,15 +386,13 @@ FAULTY = [
 ]
 
 
-def test_what_goes_wrong_in_a_notebook_is_seen(lab, page):
+def test_what_goes_wrong_in_a_notebook_is_seen(server, page):
     """The test above would pass none of these cells."""
     cells = [nbformat.v4.new_code_cell(source) for source in FAULTY]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(notebook, lab.folder / "faulty.ipynb")
-    run_all(page, lab.address, "faulty.ipynb")
+    nbformat.write(notebook, server.folder / "faulty.ipynb")
+    run_all(page, server.address, "faulty.ipynb")
     page.get_by_role("button", name="press", exact=True).press("Enter")
-    page.wait_for_timeout(3000)
-    faults = {kind: found for kind, found in page.evaluate(LOOK).items() if found}
-    assert {*faults} == {*page.evaluate(LOOK)} - {"a dialog"}, faults
-    assert [len(found) for found in faults.values()] == [2, 1, 1, 1], faults
+    wait(page, lambda: faults(page), lambda seen: sum(map(len, seen.values())) == len(FAULTY))
+    assert {*faults(page)} == {*HERE.faults} - {"a dialog"}

@@ -32,6 +32,12 @@ def test_ticks_are_round_numbers_where_they_belong(limits):
         assert 0 <= share <= 1 and float(place) == pytest.approx(svg.LEFT + share * wide, abs=0.1)
 
 
+def test_a_long_number_at_the_right_end_is_inside_the_picture():
+    html = svg.Chart((0, 1_000_000), (0, 1), "", "").html()
+    [place] = re.findall(r'<text x="([\d.]+)" y="198.0" text-anchor="middle" *>1e\+06<', html)
+    assert float(place) + svg.WIDEST * len("1e+06") / 2 <= svg.WIDTH
+
+
 def test_words_are_not_markup_and_the_picture_is_left_to_the_sentence_beside_it():
     chart = svg.Chart((0, 1), (0, 1), "a < b & c", "<b>")
     chart.upright(0.5, "red", "<i>", left=True)
