@@ -2,12 +2,14 @@
 
 import functools
 import http.server
+import posixpath
 import re
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from xml.etree import ElementTree
 
 import pytest
 
@@ -274,12 +276,54 @@ def test_every_link_within_the_site_leads_somewhere():
     assert n_links > 500
 
 
-def test_the_book_has_every_page_and_its_pictures_words():
-    with zipfile.ZipFile(SITE / "course.epub") as book:
-        names = book.namelist()
-        for name in NAMES[:-2]:
-            text = book.read(f"{name}.xhtml").decode()
-            assert "data-course" not in text
-            alts = re.findall(r'<img [^>]*alt="([^"]*)"', text)
-            assert alts and all(alt == "Open In Colab" or len(alt) > 30 for alt in alts)
-        assert {"lectures.xhtml", "glossary.xhtml"} <= set(names)
+OPF, XHTML = "{http://www.idpf.org/2007/opf}", "{http://www.w3.org/1999/xhtml}"
+
+
+@pytest.fixture
+def book(address):
+    with zipfile.ZipFile(SITE / "course.epub") as file:
+        assert file.testzip() is None
+        yield {name: file.read(name) for name in file.namelist()}
+
+
+def test_the_book_lists_every_page_in_reading_order(book):
+    assert list(book)[0] == "mimetype" and book["mimetype"].strip() == b"application/epub+zip"
+    package = ElementTree.fromstring(book["content.opf"])
+    files = {item.get("id"): item.get("href") for item in package.iter(f"{OPF}item")}
+    assert {*files.values()} == {*book} - {"mimetype", "content.opf", "META-INF/container.xml"}
+    spine = [files[ref.get("idref")] for ref in package.iter(f"{OPF}itemref")]
+    assert spine == [f"{name}.xhtml" for name in NAMES]
+    contents = ElementTree.fromstring(book["nav.xhtml"])
+    listed = [link.get("href").partition("#")[0] for link in contents.iter(f"{XHTML}a")]
+    assert list(dict.fromkeys(listed)) == spine
+
+
+def test_a_page_of_the_book_is_xml_whose_links_and_pictures_are_in_the_book(book):
+    pages = {
+        name: ElementTree.fromstring(text) for name, text in book.items() if name.endswith(".xhtml")
+    }
+    ids = {name: {node.get("id") for node in page.iter()} for name, page in pages.items()}
+    n_pictures = n_links = 0
+    for name, page in pages.items():
+        assert "data-course" not in book[name].decode()
+        for node in page.iter():
+            target = node.get("src") or node.get("href") or ""
+            if target and not re.match(r"https?:", target):
+                file, _, anchor = target.partition("#")
+                file = posixpath.normpath(file or name)
+                assert file in book, (name, target)
+                assert not anchor or anchor in ids[file], (name, target)
+                n_links += 1
+        alts = [image.get("alt") for image in page.iter(f"{XHTML}img")]
+        n_pictures += len(alts)
+        assert all(alt == "Open In Colab" or len(alt) > 30 for alt in alts)
+    assert n_pictures > 60 and n_links > 500
+
+
+def test_the_book_has_a_still_for_what_moves(book):
+    lesson_4, lesson_6 = (
+        next(book[f"{path.stem}.xhtml"].decode() for path in LESSONS if path.stem[:2] == number)
+        for number in ("04", "06")
+    )
+    assert "<td>93</td><td>113</td><td>174</td>" in lesson_4
+    assert "<td>8,388,608</td>" in lesson_6
