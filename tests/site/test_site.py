@@ -2,6 +2,8 @@
 
 import functools
 import http.server
+import json
+import math
 import posixpath
 import re
 import subprocess
@@ -18,7 +20,7 @@ import build_site
 import chromium
 import nbformat
 from axe_playwright_python.sync_playwright import Axe
-from build_site import LESSONS, ROOT, SITE
+from build_site import HERE, LESSONS, ROOT, SITE
 
 NAMES = ["index", *(path.stem for path in LESSONS), "lectures", "glossary"]  # in reading order
 WIDTHS, THEMES = (390, 1280), ("light", "dark")
@@ -252,6 +254,79 @@ def test_the_calculator_counts_as_lesson_6_does(open_page):
     for tick in calculator.get_by_role("checkbox").all():
         tick.uncheck()
     assert said.text_content() == "✗ no target module chosen: tick at least one"
+
+
+def read(nats, temperature):
+    """What a belief says at a temperature, (most likely, median, mean), without NumPy or torch."""
+    raised = [math.exp(-n / 10_000 / temperature) for n in nats]
+    belief = [p / math.fsum(raised) for p in raised]
+    median = next(n for n in range(1000) if math.fsum(belief[: n + 1]) >= 0.5)
+    mean = math.fsum(price * p for price, p in enumerate(belief))
+    return max(range(1000), key=belief.__getitem__), median, mean
+
+
+def test_the_beliefs_say_what_lesson_4_says(open_page):
+    page = open_page("04_next_token_loss.html")
+    box = page.locator("[data-course=beliefs]")
+    first, second = box.get_by_label("first text"), box.get_by_label("second text")
+    said, slider = box.get_by_role("status"), box.get_by_role("slider")
+    _, *rows = outputs_of("04", "try04-cell")[-1].data["text/plain"].splitlines()[1:]
+    committed = {float(T): prices for T, *prices in map(str.split, rows)}
+    assert set(committed) == {0.5, 1.0, 2.0}
+    for temperature, (mode, median, mean) in committed.items():
+        slider.fill(str(temperature))
+        words = f"First: most likely ${mode}, median ${median}, mean ${mean}."
+        assert said.text_content().startswith(words)
+
+    texts = json.loads((HERE / "beliefs.json").read_text(encoding="utf-8"))
+    for n, text in enumerate(texts):
+        other = texts[n - 1]
+        first.select_option(text["name"])
+        second.select_option(other["name"])
+        assert box.locator("p.first").text_content().strip() == text["text"]
+        assert box.locator("p.second").text_content().strip() == other["text"]
+        for temperature in ("0.1", "1", "3"):
+            slider.fill(temperature)
+            found = [read(row["nats"], float(temperature)) for row in (text, other)]
+            words = [f"most likely ${a}, median ${b}, mean ${c:.0f}." for a, b, c in found]
+            moved = found[1][1] - found[0][1]
+            moves = f"The median moves by {'−' if moved < 0 else '+'}${abs(moved)}."
+            wanted = f"First: {words[0]} Second: {words[1]} {moves}"
+            assert said.text_content() == wanted
+            assert box.locator("svg").get_attribute("aria-label").endswith(wanted)
+
+
+def test_the_beliefs_are_drawn_over_each_other_and_the_words_that_differ_stand_out(open_page):
+    page = open_page("04_next_token_loss.html", width=390)
+    box = page.locator("[data-course=beliefs]")
+    assert box.locator("p.first b").all_text_contents() == ["Brand", "new,", "sealed."]
+    assert box.locator("p.second b").all_text_contents() == ["Well", "used."]
+    places = {}
+    for which in ("first", "second"):
+        x = re.findall(r"([\d.]+) 100 V 0", box.locator(f"path.{which}.median").get_attribute("d"))
+        places[which] = float(x[0])
+        line = box.locator(f"path.{which}:not(.median)").get_attribute("d")
+        points = [tuple(map(float, point.split())) for point in line[2:].split(" L ")]
+        assert len(points) == 1000 and min(y for _, y in points) >= 5
+        peak = min(points, key=lambda point: point[1])[0]
+        assert abs(peak - places[which]) < 10
+    assert 0 < places["second"] < places["first"] < 100
+    assert box.locator(".axis span").count() >= 3
+    for control in [*box.locator("select").all(), box.get_by_role("slider")]:
+        edges = control.bounding_box()
+        assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 390
+
+
+def test_the_beliefs_are_moved_with_the_keyboard(open_page):
+    page = open_page("04_next_token_loss.html")
+    box = page.locator("[data-course=beliefs]")
+    box.get_by_label("first text").focus()
+    heard = [box.get_by_role("status").text_content()]
+    for keys in (["ArrowDown"], ["Tab", "ArrowDown"], ["Tab", "ArrowRight"]):
+        for key in keys:
+            page.keyboard.press(key)
+        heard.append(box.get_by_role("status").text_content())
+    assert len(set(heard)) == 4
 
 
 def test_the_two_formulas_are_mathml(open_page):

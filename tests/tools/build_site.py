@@ -86,10 +86,10 @@ def quiz(lesson: str) -> str:
     return "".join(found)
 
 
-def calculator() -> str:
-    """Lesson 6's calculator, without a kernel: course.js counts what is in models.json."""
-    models = (HERE / "models.json").read_text(encoding="utf-8")
-    return f'<div class="moving" data-course="calculator" data-models="{escape(models)}"></div>'
+def interactive(course: str, name: str) -> str:
+    """What course.js moves under the name `course`, without a kernel, from site/`name`.json."""
+    data = escape((HERE / f"{name}.json").read_text(encoding="utf-8"))
+    return f'<div class="moving" data-course="{course}" data-{name}="{data}"></div>'
 
 
 def prose(source: str) -> str:
@@ -150,7 +150,11 @@ def page(path):
         if "plots.walks(" in source:
             cells.append(moving("Now with your hands: move the rate.", VALLEY))
         if "widget.show_calculator(" in source:
-            cells.append(moving("On this page you can use it right away.", calculator(), cell))
+            html = interactive("calculator", "models")
+            cells.append(moving("On this page you can use it right away.", html, cell))
+        if "widget.show_beliefs(" in source:
+            html = interactive("beliefs", "beliefs")
+            cells.append(moving("Typing needs the notebook. Here, choose two texts.", html, cell))
     notebook.cells = cells
     return notebook
 
