@@ -96,7 +96,9 @@ def test_a_page_has_no_barrier_and_nothing_scrolls_sideways(open_page, name, wid
 @pytest.mark.parametrize("name", NAMES)
 def test_every_picture_has_a_sentence_as_its_alternative(open_page, name):
     page = open_page(f"{name}.html")
-    alts = page.eval_on_selector_all("article img", "found => found.map(img => img.alt)")
+    alts = page.eval_on_selector_all(
+        "article img:not(.film img)", "found => found.map(img => img.alt)"
+    )
     alts = [alt for alt in alts if alt != "Open In Colab"]
     assert all(re.match(r"[A-Z0-9](\S* ){5,}", alt) for alt in alts), alts  # no name of a file
     loaded = "found => found.every(img => img.complete && img.naturalWidth > 0)"
@@ -329,6 +331,20 @@ def test_the_beliefs_are_moved_with_the_keyboard(open_page):
     assert len(set(heard)) == 4
 
 
+def test_the_film_of_lesson_2_can_be_stopped_and_is_not_shown_to_who_wants_no_motion(open_page):
+    page = open_page("02_autograd.html")
+    film = page.locator(".film img")
+    film.scroll_into_view_if_needed()
+    assert film.evaluate("img => img.decode().then(() => img.naturalWidth)") > 360
+    assert re.match(r"[A-Z](\S+\s){10,}", film.get_attribute("alt"))
+    page.locator(".film summary").press("Enter")
+    assert not film.is_visible()
+    page.locator(".film summary").press("Enter")
+    assert film.is_visible()
+    page.emulate_media(reduced_motion="reduce")
+    assert not film.is_visible()
+
+
 def test_the_two_formulas_are_mathml(open_page):
     for name in ("01_tensors", "09_evaluate"):
         page = open_page(f"{name}.html")
@@ -380,7 +396,7 @@ def test_a_page_of_the_book_is_xml_whose_links_and_pictures_are_in_the_book(book
     ids = {name: {node.get("id") for node in page.iter()} for name, page in pages.items()}
     n_pictures = n_links = 0
     for name, page in pages.items():
-        assert "data-course" not in book[name].decode()
+        assert "data-course" not in book[name].decode() and "closing.gif" not in book[name].decode()
         for node in page.iter():
             target = node.get("src") or node.get("href") or ""
             if target and not re.match(r"https?:", target):

@@ -30,6 +30,11 @@ SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 LESSONS = sorted(links.NOTEBOOKS.glob("[0-9]*.ipynb"))
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 VALLEY = '<div class="moving" data-course="valley"></div>'
+FILM = """<details class="film" open>
+<summary>Watch the line close (fold it away to stop it)</summary>
+<img src="_static/closing.gif" width="360" alt="The same training as a film: the black line, where
+p is 0.5, is nearly straight at first, bends, and closes around the points of label 1.">
+</details>"""
 ONLY = "```{{only}} {}\n{}\n```\n"  # where, and what
 ITALIC = r"(?<![*\w\\])\*([A-Za-z][^*\n]*\w)\*(?![*\w])"  # in Markdown; no bold, no formula
 LANGUAGES = {"japanese": "ja", "korean": "ko"}
@@ -149,6 +154,8 @@ def page(path):
         cells.append(cell)
         if "plots.walks(" in source:
             cells.append(moving("Now with your hands: move the rate.", VALLEY))
+        if source.startswith("Each hidden neuron is zero along one dashed line"):
+            cells.append(moving("", FILM))
         if "widget.show_calculator(" in source:
             html = interactive("calculator", "models")
             cells.append(moving("On this page you can use it right away.", html, cell))

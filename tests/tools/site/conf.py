@@ -41,6 +41,7 @@ epub_basename = "course"
 epub_uid = epub_identifier = "from-tensors-to-qlora"
 epub_tocscope = "includehidden"  # or its table of contents has the first page alone
 epub_description = "Nine lessons, from a single number to a language model that you fine-tune."
+epub_exclude_files = ["_static/closing.gif"]
 epub_show_urls = "no"
 epub_tocdepth = 2
 suppress_warnings = ["epub.unknown_project_files"]
