@@ -1,6 +1,7 @@
 """The site in a real browser: `make test-site` builds it, then reads it at two widths in two themes."""
 
 import functools
+import gzip
 import http.server
 import json
 import math
@@ -21,6 +22,7 @@ import chromium
 import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from build_site import HERE, LESSONS, ROOT, SITE
+from leaks import MACHINE_PATH, SECRET
 
 NAMES = ["index", *(path.stem for path in LESSONS), "lectures", "glossary"]  # in reading order
 WIDTHS, THEMES = (390, 1280), ("light", "dark")
@@ -418,3 +420,18 @@ def test_the_book_has_a_still_for_what_moves(book):
     )
     assert "<td>93</td><td>113</td><td>174</td>" in lesson_4
     assert "<td>8,388,608</td>" in lesson_6
+
+
+def test_nothing_that_is_published_has_a_token_or_a_path_of_a_machine(book):
+    files = {f"course.epub: {name}": data for name, data in book.items()}
+    for path in SITE.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            files[path.name] = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    assert len(files) > 200
+    binary = (".png", ".gif", "wasm.unknown.pagefind")  # the last has its own makers' paths
+    texts = {name: data for name, data in files.items() if not name.endswith(binary)}
+    assert any(name.endswith(".pf_fragment") and b"tensor" in texts[name] for name in texts)
+    assert [name for name, data in files.items() if SECRET.search(data)] == []
+    assert [name for name, data in texts.items() if MACHINE_PATH.search(data)] == []
+    assert MACHINE_PATH.search(b"in /home/" + b"me/") and MACHINE_PATH.search(b"C:" + rb"\Users")
