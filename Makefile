@@ -75,8 +75,9 @@ build-site: $(READY) # with STACK=site
 browse-site: $(READY) # with STACK=site
 	@$(BIN)/python -m pytest tests/site
 
-pictures: $(READY) ## take the README's pictures out of the committed lessons
+pictures: $(READY) ## take the README's pictures out of the committed lessons; draw the site's film
 	@$(BIN)/python tests/tools/pictures.py
+	@$(BIN)/python tests/tools/film.py
 
 notebooks: $(READY) ## run the lessons and write their outputs back (LESSONS=notebooks/… for one)
 	@$(BIN)/python tests/tools/run_lessons.py $(LESSONS)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from leaks import SECRET
 from support import ROOT
 from test_house import calls, tracked
 
@@ -75,11 +76,6 @@ def test_no_code_of_the_course_opens_a_door():
 )
 def test_an_open_door_is_found(code, opened):
     assert bool(opens(ast.parse(code).body[0].value)) == opened
-
-
-SECRET = re.compile(
-    rb"hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|AKIA[0-9A-Z]{16}"
-)
 
 
 def test_no_file_of_the_repository_has_a_token():

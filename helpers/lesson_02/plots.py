@@ -199,11 +199,8 @@ def boundary(forward, history, X, y):
     """
     import torch
 
-    reach = 1.05 * float(X.abs().max())
-    axis = np.linspace(-reach, reach, N_GRID)
-    square = np.stack(np.meshgrid(axis, axis), -1)  # (grid, grid, 2)
-    rim = np.concatenate([square[0], square[-1], square[:, 0], square[:, -1]])
-    rim, square = (torch.tensor(points.reshape(-1, 2), dtype=X.dtype) for points in (rim, square))
+    _, square = _plane(X)
+    rim = torch.cat([square[0], square[-1], square[:, 0], square[:, -1]])
 
     def is_closed(params):
         return bool((forward(rim, params)[1] < 0.5).all() and (forward(X, params)[1] > 0.5).any())
@@ -216,20 +213,11 @@ def boundary(forward, history, X, y):
     shares = (0, 0.6, 1) if closed else (0, 0.1, 0.3)
     steps = [round(share * closes) for share in shares] + [last]
     figure, panels = plt.subplots(2, 2, figsize=(4.3, 5.0), sharex=True, sharey=True)
-    points, ones = X.numpy(), y.numpy()[:, 0] == 1
     told = []
     for ax, step in zip(panels.flat, steps, strict=True):
-        params = history[step]
-        p = forward(square, params)[1].detach().numpy().reshape(N_GRID, N_GRID)
-        ax.contourf(axis, axis, p, np.linspace(0, 1, 9), cmap=SIGNED, alpha=0.75)
-        if p.min() < 0.5 < p.max():
-            ax.contour(axis, axis, p, levels=[0.5], colors="black", linewidths=2)
-        ax.scatter(*points[~ones].T, s=13, color=TRAINING, edgecolor="white", lw=0.5)
-        ax.scatter(*points[ones].T, s=18, marker="^", color=ADAPTER, edgecolor="black", lw=0.4)
-        right = ((forward(X, params)[1] > 0.5).numpy()[:, 0] == ones).mean()
+        right = draw_boundary(ax, forward, history[step], X, y)
         told.append(f"step {step}, {right:.0%} right")
         panel_title(ax, f"step {step:,}: {right:.0%} right")
-        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     for W, b in zip(*(param.detach().numpy() for param in history[-1][:2]), strict=True):
         if np.any(W != 0):
             foot = -b * W / (W @ W)  # the point of the neuron's line that is nearest to 0
@@ -263,10 +251,36 @@ def boundary(forward, history, X, y):
     heading(figure, title)
     show(
         figure,
-        f"{len(points)} points of two labels, label 1 inside a disc, and the line where the "
+        f"{len(X)} points of two labels, label 1 inside a disc, and the line where the "
         f"network's p is 0.5: {'; '.join(told)}. {title}. In the last panel dashed lines show "
         f"where each of the {hidden} hidden neurons is zero.",
     )
+
+
+def draw_boundary(ax, forward, params, X, y):
+    """Draw p(label 1) over the plane, its line p = 0.5 and the points; returns the share right.
+
+    forward, X, y: as in `boundary`. params: those of one step.
+    """
+    axis, square = _plane(X)
+    p = forward(square.reshape(-1, 2), params)[1].detach().numpy().reshape(N_GRID, N_GRID)
+    ax.contourf(axis, axis, p, np.linspace(0, 1, 9), cmap=SIGNED, alpha=0.75)
+    if p.min() < 0.5 < p.max():
+        ax.contour(axis, axis, p, levels=[0.5], colors="black", linewidths=2)
+    points, ones = X.numpy(), y.numpy()[:, 0] == 1
+    ax.scatter(*points[~ones].T, s=13, color=TRAINING, edgecolor="white", lw=0.5)
+    ax.scatter(*points[ones].T, s=18, marker="^", color=ADAPTER, edgecolor="black", lw=0.4)
+    ax.set(xlim=(axis[0], axis[-1]), ylim=(axis[0], axis[-1]), aspect="equal")
+    return ((forward(X, params)[1] > 0.5).numpy()[:, 0] == ones).mean()
+
+
+def _plane(X):
+    """An axis that holds the points X (N, 2), and all places of its square, (grid, grid, 2)."""
+    import torch
+
+    reach = 1.05 * float(X.abs().max())
+    axis = np.linspace(-reach, reach, N_GRID)
+    return axis, torch.tensor(np.stack(np.meshgrid(axis, axis), -1), dtype=X.dtype)
 
 
 def two_runs(losses, chance):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-import site_models
+import site_tables
 from support import ATTENTION, LLAMA, QWEN3, Panel, peft_count
 from transformers import Glm4MoeConfig, GPT2Config, MambaConfig, ViTConfig
 
@@ -146,5 +146,5 @@ def test_widgets_import_no_torch():
 
 def test_the_calculator_of_the_site_knows_the_same_layers():
     """It is JavaScript; tests/site holds what it says to the lesson's numbers."""
-    shipped = json.loads(site_models.FILE.read_text(encoding="utf-8"))
-    assert shipped == json.loads(json.dumps(site_models.models())), "run: site_models.py"
+    shipped = json.loads((site_tables.SITE / "models.json").read_text(encoding="utf-8"))
+    assert shipped == json.loads(json.dumps(site_tables.models())), "run: site_tables.py"

@@ -1,11 +1,14 @@
 """Lesson 4's widget: it says what the model believes of the texts typed, at the temperature set."""
 
+import json
+
 import numpy as np
 import pytest
+import site_tables
 import torch
 from support import Panel
 
-from helpers import pricing
+from helpers import catalogue, pricing
 from helpers.lesson_04 import widget
 
 DOLLARS = np.arange(1000.0)
@@ -79,3 +82,25 @@ def test_without_a_kernel_a_table_says_what_temperature_does(monkeypatch):
     assert data["text/html"].startswith("<details><summary>Without a kernel")
     for kind in ("text/html", "text/plain"):
         assert "most likely" in data[kind] and "60" in data[kind]
+
+
+def test_the_beliefs_of_the_site_are_the_models():
+    """They are drawn in JavaScript; tests/site holds what it says to the lesson's numbers."""
+    file = site_tables.SITE / "beliefs.json"
+    shipped = json.loads(file.read_text(encoding="utf-8"))
+    assert {row["name"]: row["text"] for row in shipped} == site_tables.texts()
+    assert len({row["text"] for row in shipped}) == len(shipped) >= 8
+    assert shipped[0]["text"] == catalogue.descriptions(catalogue.load("train"))[2980]  # lesson 4's
+    nats = np.array([row["nats"] for row in shipped]) / 10_000
+    beliefs = site_tables.beliefs_of([row["text"] for row in shipped])
+    assert abs(nats + np.log(beliefs)).max() < 5e-4, "run: site_tables.py"
+    assert file.stat().st_size < 150_000
+    for row, belief in zip(nats, beliefs, strict=True):
+        for temperature in (0.5, 1.0, 2.0):
+            ours, theirs = (
+                widget._prices(widget.at_temperature(b, temperature))
+                for b in (np.exp(-row), belief)
+            )
+            assert ours["most likely"] == theirs["most likely"]
+            assert abs(ours["median"] - theirs["median"]) <= 1  # where half is nearly reached
+            assert ours["mean"] == pytest.approx(theirs["mean"], rel=1e-3)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from html import escape
 from itertools import groupby
+from zipfile import ZipFile
 
 import links
 import nbformat
@@ -29,7 +30,12 @@ SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 LESSONS = sorted(links.NOTEBOOKS.glob("[0-9]*.ipynb"))
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 VALLEY = '<div class="moving" data-course="valley"></div>'
-NOT_IN_EPUB = "```{{only}} not epub\n{}\n```\n"
+FILM = """<details class="film" open>
+<summary>Watch the line close (fold it away to stop it)</summary>
+<img src="_static/closing.gif" width="360" alt="The same training as a film: the black line, where
+p is 0.5, is nearly straight at first, bends, and closes around the points of label 1.">
+</details>"""
+ONLY = "```{{only}} {}\n{}\n```\n"  # where, and what
 ITALIC = r"(?<![*\w\\])\*([A-Za-z][^*\n]*\w)\*(?![*\w])"  # in Markdown; no bold, no formula
 LANGUAGES = {"japanese": "ja", "korean": "ko"}
 
@@ -85,10 +91,10 @@ def quiz(lesson: str) -> str:
     return "".join(found)
 
 
-def calculator() -> str:
-    """Lesson 6's calculator, without a kernel: course.js counts what is in models.json."""
-    models = (HERE / "models.json").read_text(encoding="utf-8")
-    return f'<div class="moving" data-course="calculator" data-models="{escape(models)}"></div>'
+def interactive(course: str, name: str) -> str:
+    """What course.js moves under the name `course`, without a kernel, from site/`name`.json."""
+    data = escape((HERE / f"{name}.json").read_text(encoding="utf-8"))
+    return f'<div class="moving" data-course="{course}" data-{name}="{data}"></div>'
 
 
 def prose(source: str) -> str:
@@ -109,7 +115,9 @@ def outputs(cell) -> list:
             continue
         if "<style scoped>" in data.get("text/html", ""):
             table = re.sub(r"<style scoped>.*?</style>", "", data["text/html"], flags=re.S)
-            data["text/html"] = table.replace(' border="1"', "")
+            data["text/html"] = re.sub(' (border="1"|valign="top")', "", table)
+        if "text/html" in data:  # a book wants XML
+            data["text/html"] = data["text/html"].replace("<br>", "<br/>")
         kept.append(output)
     return kept
 
@@ -146,16 +154,25 @@ def page(path):
         cells.append(cell)
         if "plots.walks(" in source:
             cells.append(moving("Now with your hands: move the rate.", VALLEY))
+        if source.startswith("Each hidden neuron is zero along one dashed line"):
+            cells.append(moving("", FILM))
         if "widget.show_calculator(" in source:
-            cell.outputs = []
-            cells.append(moving("On this page you can use it right away.", calculator()))
+            html = interactive("calculator", "models")
+            cells.append(moving("On this page you can use it right away.", html, cell))
+        if "widget.show_beliefs(" in source:
+            html = interactive("beliefs", "beliefs")
+            cells.append(moving("Typing needs the notebook. Here, choose two texts.", html, cell))
     notebook.cells = cells
     return notebook
 
 
-def moving(sentence: str, html: str):
-    """A cell of text with something to move, which a book cannot have."""
-    return new_markdown_cell(NOT_IN_EPUB.format(f"{sentence}\n\n{html}"))
+def moving(sentence: str, html: str, cell=None):
+    """A cell of text with something to move; a book has the static outputs of `cell` instead."""
+    text = ONLY.format("not epub", f"{sentence}\n\n{html}")
+    if cell:
+        still = "".join(output["data"]["text/html"] for output in cell.outputs)
+        text, cell.outputs = text + ONLY.format("epub", still), []
+    return new_markdown_cell(text)
 
 
 def glossary() -> str:
@@ -233,6 +250,24 @@ def first_page() -> str:
     return text
 
 
+def bind(made, book) -> None:
+    """Copy the EPUB that Sphinx `made` to `book`, made valid: its pages with formulas are marked,
+    a folded cell has one title, and none asks for MyST-NB's style sheet, which Sphinx leaves out.
+    """
+    with ZipFile(made) as old, ZipFile(book, "w") as new:
+        pages = {item: old.read(item) for item in old.infolist()}
+        formulas = [item.filename for item, page in pages.items() if b"</math>" in page]
+        for item, page in pages.items():
+            if item.filename.endswith((".xhtml", ".opf")):
+                text = re.sub(r"<link [^>]*mystnb[^>]*>", "", page.decode())
+                title = r'<p class="collapsed[^>]*>(.*?)</p>\s*<p class="expanded.*?</p>'
+                text = re.sub(title, r"\1", text)
+                for name in formulas:
+                    text = text.replace(f'href="{name}" m', f'href="{name}" properties="mathml" m')
+                page = text.encode()
+            new.writestr(item, page)
+
+
 def main() -> None:
     """Write the pages, run Sphinx and Pagefind; exits with their message if one fails."""
     for folder in (SOURCE, SITE):
@@ -256,7 +291,7 @@ def main() -> None:
     ):
         if subprocess.run(command).returncode:
             sys.exit(f"{command[2]} failed; the lines above say why.")
-    shutil.copy(SOURCE / "epub" / "course.epub", SITE)
+    bind(SOURCE / "epub" / "course.epub", SITE / "course.epub")
     print(f"{SITE.relative_to(ROOT)}: look at it with  python3 -m http.server -d build/site")
 
 

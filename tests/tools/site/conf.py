@@ -38,6 +38,10 @@ html_theme_options = {
 }
 
 epub_basename = "course"
+epub_uid = epub_identifier = "from-tensors-to-qlora"
+epub_tocscope = "includehidden"  # or its table of contents has the first page alone
+epub_description = "Nine lessons, from a single number to a language model that you fine-tune."
+epub_exclude_files = ["_static/closing.gif"]
 epub_show_urls = "no"
 epub_tocdepth = 2
 suppress_warnings = ["epub.unknown_project_files"]
@@ -53,7 +57,13 @@ def formula(display: str):
     return visit, None
 
 
+def leave_search_out(app) -> None:
+    """Pagefind searches, so no page loads Sphinx's own index; a book has no search."""
+    app.builder.search = False
+    if app.builder.name == "epub":
+        app.config.html_additional_pages = {}
+
+
 def setup(app) -> None:
     app.add_html_math_renderer("mathml", formula("inline"), formula("block"))
-    # Pagefind searches: Sphinx's own index would be loaded by every page
-    app.connect("builder-inited", lambda app: setattr(app.builder, "search", False))
+    app.connect("builder-inited", leave_search_out)

@@ -1,4 +1,4 @@
-// What moves on the site. The numbers are those of lessons 5 and 6; tests/site holds them to both.
+// What moves on the site, with the numbers of lessons 4, 5 and 6: tests/site holds them to these.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -128,5 +128,94 @@ function calculator(box) {
   update();
 }
 
-const MOVING = { valley, calculator };
+// Lesson 4: what Pocket Llama believes of a text's price. nats: −10,000 ln p of 0, 1, … 999 dollars
+function atTemperature(nats, temperature) {
+  const least = Math.min(...nats);
+  const raised = nats.map((n) => Math.exp((least - n) / 10000 / temperature));
+  const total = raised.reduce((a, b) => a + b);
+  return raised.map((p) => p / total);
+}
+
+function firstAbove(belief, share) {
+  let total = 0;
+  return belief.findIndex((p) => (total += p) >= share);
+}
+
+function read(belief) {
+  const mean = belief.reduce((sum, p, price) => sum + p * price, 0);
+  return { mostLikely: belief.indexOf(Math.max(...belief)), median: firstAbove(belief, 0.5), mean };
+}
+
+function beliefs(box) {
+  const texts = JSON.parse(box.dataset.beliefs);
+  const chosen = ["first", "second"].map((which, n) => {
+    const select = add(add(box, "label", {}, `${which} text`), "select");
+    for (const { name } of texts) add(select, "option", {}, name);
+    select.selectedIndex = n;
+    select.addEventListener("change", update);
+    return { which, select, shown: add(box, "p", { class: which }) };
+  });
+  const label = add(box, "label", { style: "display: block" }, "temperature: ");
+  const number = add(label, "span");
+  const limits = { min: 0.1, max: 3, step: 0.1, value: 1 };
+  const temperature = add(label, "input", { type: "range", ...limits });
+  temperature.addEventListener("input", update);
+  const highest = add(box, "p", { class: "unit" });
+  const picture = add(box, "svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none" });
+  picture.setAttribute("role", "img");
+  const axis = add(box, "div", { class: "axis", "aria-hidden": "true" });
+  add(box, "p", { class: "unit" }, "price (dollars); the upright lines are the medians");
+  const said = add(box, "p", { role: "status" });
+
+  function update() {
+    number.textContent = temperature.valueAsNumber.toFixed(1);
+    const found = chosen.map(({ select }) => {
+      const { nats } = texts[select.selectedIndex];
+      return atTemperature(nats, temperature.valueAsNumber);
+    });
+    const words = chosen.map(({ select }) => texts[select.selectedIndex].text.split(" "));
+    chosen.forEach(({ shown }, n) => {
+      shown.replaceChildren();
+      for (const word of words[n]) {
+        add(shown, words[1 - n].includes(word) ? "span" : "b", {}, word);
+        shown.append(" ");
+      }
+    });
+    draw(found);
+    const prices = found.map(read);
+    const each = prices.map(({ mostLikely, median, mean }, n) => {
+      const name = ["First", "Second"][n];
+      return `${name}: most likely $${mostLikely}, median $${median}, mean $${mean.toFixed(0)}.`;
+    });
+    const moved = prices[1].median - prices[0].median;
+    const sign = moved < 0 ? "−" : "+";
+    said.textContent = `${each.join(" ")} The median moves by ${sign}$${Math.abs(moved)}.`;
+    picture.setAttribute("aria-label", `Two beliefs over prices. ${said.textContent}`);
+  }
+
+  function draw(found) {
+    const low = Math.min(...found.map((belief) => firstAbove(belief, 0.01)));
+    const high = Math.max(...found.map((belief) => firstAbove(belief, 0.99)));
+    const room = Math.max(10, (high - low) / 6);
+    const [from, to] = [Math.max(0, low - room), Math.min(999, high + room)];
+    const top = Math.max(...found.flat());
+    const x = (price) => (100 * (price - from)) / (to - from);
+    picture.replaceChildren();
+    found.forEach((belief, n) => {
+      const { which } = chosen[n];
+      const line = belief.map((p, price) => `${x(price)} ${100 - (95 * p) / top}`).join(" L ");
+      add(picture, "path", { d: `M ${line}`, class: which });
+      const median = x(firstAbove(belief, 0.5));
+      add(picture, "path", { d: `M ${median} 100 V 0`, class: `${which} median` });
+    });
+    highest.textContent = `probability; the highest peak is ${digits(100 * top, 2)} %`;
+    axis.replaceChildren();
+    const step = [10, 20, 50, 100, 200].find((size) => (to - from) / size <= 6);
+    for (let price = Math.ceil(from / step) * step; price <= to; price += step)
+      add(axis, "span", { style: `left: ${x(price)}%` }, price);
+  }
+  update();
+}
+
+const MOVING = { valley, calculator, beliefs };
 for (const box of document.querySelectorAll("[data-course]")) MOVING[box.dataset.course](box);
