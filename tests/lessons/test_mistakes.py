@@ -1,16 +1,17 @@
 """The law of every exercise: each named mistake is refused with its own sentence."""
 
 import importlib
+import re
 
 import pytest
 import run_lessons as runner
 
-from helpers.exercises import Check, Verdict, sentence
+from helpers.exercises import Check, Prediction, Verdict, sentence
 
 
-def checks_of(path):
+def checks_of(path, kind=Check):
     module = importlib.import_module(f"helpers.lesson_{path.stem[:2]}.checks")
-    return {name: value for name, value in vars(module).items() if isinstance(value, Check)}
+    return {name: value for name, value in vars(module).items() if isinstance(value, kind)}
 
 
 CHECKS = [
@@ -22,6 +23,11 @@ MISTAKES = [
     pytest.param(case.values[0], mistake, id=f"{case.id}.{mistake.__name__}")
     for case in CHECKS
     for mistake in case.values[0].mistakes
+]
+PREDICTIONS = [
+    pytest.param(judge, id=f"{path.stem[:2]}.{name}")
+    for path in runner.LESSONS
+    for name, judge in checks_of(path, Prediction).items()
 ]
 
 
@@ -38,6 +44,21 @@ def test_the_reference_is_right_and_the_stub_is_untouched(check):
     stub = None if list(check.cases) == [()] else lambda *case: None
     assert check(stub) == Verdict("untouched", "not done yet")
     assert len(check.mistakes) >= 3
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_right_answer_hears_a_sentence_that_is_worth_noticing(check):
+    assert check(check.reference).reason.endswith((f". {check.notice}", f"right: {check.notice}"))
+    assert re.fullmatch(r".{30,}[.?]", check.notice), check.notice
+
+
+@pytest.mark.parametrize("judge", PREDICTIONS)
+def test_a_predicted_number_may_be_a_little_off_and_not_ten_times(judge):
+    assert judge(8, 8.0).state == "right" and judge(0.8, 8.0).state == "wrong"
+    assert judge(8.3, 8.0).state == ("right" if judge.near > 1 else "wrong")
+    assert judge(80, 8.0).reason.endswith(
+        f"8 {judge.unit}".strip() + ": too high by a factor of 10"
+    )
 
 
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
