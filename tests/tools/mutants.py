@@ -35,6 +35,7 @@ TESTS = {
     "colab": [LESSONS.format("colab"), "-k", "pip_that or drive or missing or held_to or torchao"],
     "comparing": [HELPERS.format("exercises"), LESSONS.format("answers")],
     "exercises": [HELPERS.format(name) for name in ("exercises", "progress")],
+    "packages": [HELPERS.format("doctor")],
     "questions": [HELPERS.format("quiz")],
     "shapes": [HELPERS.format("counting")],
     "widgets": [HELPERS.format(name) for name in ("calculator", "game", "quiz")],
