@@ -72,7 +72,7 @@ def test_the_constants_of_nf4():
     parts = counting.stored_bytes(LLAMA, "nf4")
     bits = 8 * (parts["base weights"] + parts["scales"]) / (2 * parts["base weights"])
     assert bits == pytest.approx(4 + 8 / 64 + 32 / (64 * 256), abs=5e-4)
-    with pytest.raises(ValueError, match="take nf4, int8"):
+    with pytest.raises(ValueError, match="take nf4, int8, or one of float32, bfloat16, "):
         counting.stored_bytes(LLAMA, "fp4")
 
 
