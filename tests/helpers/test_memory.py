@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     BloomConfig,
+    Ernie4_5_MoeConfig,
     FalconConfig,
     Gemma3TextConfig,
     GPT2Config,
@@ -119,6 +120,7 @@ STORED = {
     "gemma 3": Gemma3TextConfig(**TINY_MLP, head_dim=16),
     "mixtral": MixtralConfig(**TINY_MLP, num_key_value_heads=2, num_local_experts=4),
     "qwen3 moe": Qwen3MoeConfig(**EXPERTS, head_dim=16, num_experts=4, num_experts_per_tok=2),
+    "ernie, routers in 32 bits": Ernie4_5_MoeConfig(**EXPERTS, moe_num_experts=4, moe_k=2),
     "mamba": MambaConfig(vocab_size=600, hidden_size=64, num_hidden_layers=2),
     "t5": T5Config(vocab_size=600, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4),
 }
