@@ -23,6 +23,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_plantedTokenThatNobodyMaySee"
 ANSWERS = {  # path begins with: (status, the hub's own error code)
     "/api/models/owner/gated/auth-check": (403, "GatedRepo"),
+    "/api/datasets/owner/closed/auth-check": (403, "GatedRepo"),
     "/api/models/owner/gone": (404, "RepoNotFound"),
     "/api/datasets/owner/gone": (404, "RepoNotFound"),
     "/api/models/owner/open/revision/v9": (404, "RevisionNotFound"),
@@ -110,6 +111,7 @@ def test_revisions_are_resolved_to_commits(our_hub):
     "changes, says",
     [
         ({"base": "owner/gated"}, ["is gated", "accept its licence", "unsloth/Meta-Llama-3.1-8B"]),
+        ({"data": "owner/closed"}, ["is gated", "at https://huggingface.co/datasets/owner/closed,"]),
         ({"base": "owner/gone"}, ["no model owner/gone", "misspelled, moved, gone or private"]),
         ({"base": "owner/pickled"}, ["owner/pickled has no weights in safetensors files"]),
         ({"data": "owner/gone"}, ["no dataset owner/gone"]),
