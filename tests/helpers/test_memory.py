@@ -311,6 +311,14 @@ def test_the_optimizers_state_is_what_torch_keeps():
     assert memory.optimizer_bytes([64, 5000], "paged_adamw_8bit") == 64 * 8 + 5000 * 2 + 20 * 8
 
 
+def test_on_a_cpu_the_rest_of_the_file_is_what_was_quantized(small):
+    n_bytes = sum(path.stat().st_size for path in small.glob("*.safetensors"))
+    parts = memory.training_memory(SMALL, profiles.POCKET, cpu=True)
+    kept, mapped = parts["base, not quantized"], parts["file, mapped"]
+    assert kept + mapped == pytest.approx(n_bytes, rel=1e-3)  # the file has a header, too
+    assert "file, mapped" not in memory.training_memory(SMALL, profiles.POCKET)
+
+
 T4_BYTES = int(14.741 * 2**30)  # what torch sees of a T4
 
 
