@@ -111,7 +111,10 @@ def test_revisions_are_resolved_to_commits(our_hub):
     "changes, says",
     [
         ({"base": "owner/gated"}, ["is gated", "accept its licence", "unsloth/Meta-Llama-3.1-8B"]),
-        ({"data": "owner/closed"}, ["is gated", "at https://huggingface.co/datasets/owner/closed,"]),
+        (
+            {"data": "owner/closed"},
+            ["is gated", "at https://huggingface.co/datasets/owner/closed,"],
+        ),
         ({"base": "owner/gone"}, ["no model owner/gone", "misspelled, moved, gone or private"]),
         ({"base": "owner/pickled"}, ["owner/pickled has no weights in safetensors files"]),
         ({"data": "owner/gone"}, ["no dataset owner/gone"]),
