@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 HELPERS, LESSONS = "tests/helpers/test_{}.py", "tests/lessons/test_{}.py"
 OPTIONS = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu and not lesson"]
-DATA_SET = "test_a_data_set_laid_out_like_the_hubs_is_read"
 COUNTED = [*map(HELPERS.format, ("counting", "memory")), "-k", "counting or stored or footprints"]
 # pytest's arguments for modules that have no test file of their own name, or more than one
 TESTS = {
     "activations": [HELPERS.format("memory")],
-    "catalogue": [HELPERS.format("catalogue"), f"{HELPERS.format('hub')}::{DATA_SET}"],
+    "base_model": [*map(HELPERS.format, ("base_model", "hub")), "-k", "base_model or in_4_bits"],
+    "catalogue": [*map(HELPERS.format, ("catalogue", "hub")), "-k", "catalogue or laid_out"],
     "colab": [LESSONS.format("colab"), "-k", "pip_that or drive or missing or held_to or torchao"],
     "comparing": [HELPERS.format("exercises"), LESSONS.format("answers")],
     "counting": COUNTED,
