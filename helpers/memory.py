@@ -86,10 +86,9 @@ def generating_memory(config, batch_size: int, n_tokens: int, dtype="bfloat16") 
     }
 
 
-def load_peak(config, storage: str = "nf4", dtype="bfloat16") -> int:
-    """Bytes at the peak of loading: the whole model, and the largest matrix not yet quantized."""
-    extra = n_bytes(_largest_matrix(config), "bf16") if storage in ("nf4", "int8") else 0
-    return sum(stored_bytes(config, storage, dtype).values()) + extra
+def load_peak(config) -> int:
+    """Bytes at the peak of loading in NF4: the whole, and the largest matrix not yet quantized."""
+    return sum(stored_bytes(config).values()) + n_bytes(_largest_matrix(config), "bfloat16")
 
 
 def on_cards(config, profile, n_cards: int, how: str, rate: float) -> dict[str, float]:

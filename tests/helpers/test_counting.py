@@ -139,6 +139,13 @@ def test_known_counts():
     )
 
 
+@pytest.mark.parametrize("config, around", [(SHORT_LLAMA, 2), (GPT2Config(), 3)])
+def test_linear_only_leaves_out_the_embeddings_and_the_head(config, around):
+    inside = counting.module_shapes(config, linear_only=True)
+    assert inside == counting.lora_shapes(config, "all-linear")
+    assert len(counting.module_shapes(config)) == len(inside) + around
+
+
 def test_bytes():
     assert counting.n_bytes(27_262_976) == 109_051_904
     assert (
@@ -146,7 +153,9 @@ def test_bytes():
         == counting.n_bytes(27_262_976, "bf16")
         == 54_525_952
     )
-    with pytest.raises(ValueError, match="dtype nf4: known are"):
+    for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.int8):
+        assert counting.n_bytes(10, dtype) == torch.empty(10, dtype=dtype).nbytes
+    with pytest.raises(ValueError, match="dtype nf4: known are float32, bfloat16, "):
         counting.n_bytes(1, "nf4")
 
 
@@ -178,13 +187,17 @@ REFUSED = {
     "a module of several": (LLAMA, ["mlp"], "layers.0.mlp is a LlamaMLP, and LoRA adapts single"),
     "a norm": (LLAMA, ["norm"], "model.norm is a LlamaRMSNorm, and LoRA adapts single matrices"),
     "one half of a fused parameter": (MixtralConfig(**TWO), ["w1"], "without also targeting w3"),
-    "mamba": (MambaConfig(**TWO), "all-linear", "peft refuses .* 'out_proj' is incompatible"),
+    "mamba": (
+        MambaConfig(**TWO),
+        "all-linear",
+        "peft refuses .* MambaConfig: .* 'out_proj' is incompatible",
+    ),
     "falcon mamba": (
         FalconMambaConfig(**TWO),
         "all-linear",
         "peft refuses .*; choose others among",
     ),
-    "falcon h1": (FalconH1Config(**TWO), "all-linear", "peft refuses .*; choose others among"),
+    "falcon h1": (FalconH1Config(**TWO), "all-linear", "peft .* FalconH1Config: .*; choose others"),
     "images alone": (ViTConfig(), "all-linear", "ViTConfig is not the config of a language model"),
     "no text to write": (CLIPConfig(), "all-linear", "CLIPConfig is not the config of a language"),
     "no config": ({}, "all-linear", "dict is not the config of a language model"),

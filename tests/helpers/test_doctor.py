@@ -30,9 +30,14 @@ def say(check):
     return said
 
 
-def test_a_package_that_is_missing_or_out_of_range_is_named(monkeypatch):
+@pytest.fixture
+def pins():
+    """{package of requirements.txt: its version in the stack that the tests run with}."""
     pinned = (ROOT / "tests" / "stacks" / "pinned.txt").read_text(encoding="utf-8")
-    pins = {r.name: re.search(rf"(?im)^{r.name}==(.*)", pinned)[1] for r in packages.requirements()}
+    return {r.name: re.search(rf"(?im)^{r.name}==(.*)", pinned)[1] for r in packages.requirements()}
+
+
+def test_a_package_that_is_missing_or_out_of_range_is_named(pins, monkeypatch):
     monkeypatch.setattr(packages, "installed", (pins | {"trl": "0", "peft": "0"}).get)
     assert say(doctor.packages).startswith("Missing: peft, trl. Install them with: make lab")
     monkeypatch.setattr(packages, "installed", (pins | {"trl": "1.17.0"}).get)
@@ -44,6 +49,24 @@ def test_a_package_that_is_missing_or_out_of_range_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "helpers.packages", None)
     monkeypatch.delattr("helpers.packages")
     assert "is missing. Install" in say(doctor.packages)
+
+
+@pytest.mark.parametrize(
+    "version, can_run",
+    [("1.9.1", True), ("1.17.0", True), ("1.17.0rc1", True), ("1.8.9", False), ("0", False)],
+)
+def test_a_lesson_can_run_with_a_newer_package_and_not_with_an_older_one(
+    version, can_run, pins, monkeypatch
+):
+    monkeypatch.setattr(packages, "installed", (pins | {"trl": version}).get)
+    assert packages.amiss()[1] == packages.amiss(of_lessons=True)[1] == can_run
+
+
+def test_a_lesson_can_run_without_the_tools_that_the_doctor_asks_for(pins, monkeypatch):
+    assert packages.installed("no-such-package") == "0"
+    monkeypatch.setattr(packages, "installed", (pins | {"jupyterlab": "0"}).get)
+    assert packages.amiss()[0].startswith("Missing: jupyterlab. ") and not packages.amiss()[1]
+    assert packages.amiss(of_lessons=True) == ("", True)
 
 
 @pytest.mark.parametrize("harm", ["bit", "gone", "sums"])

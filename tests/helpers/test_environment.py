@@ -105,6 +105,16 @@ def test_without_start_first_such_a_cpu_would_fetch_code(cpu, outcomes):
     assert bool(err) == has_it
 
 
+READERS = ("tokenizers/tokenizers.*", "transformers/utils/*.py", "datasets/config.py")
+READERS += ("datasets/utils/*.py", "huggingface_hub/*.py")
+
+
+def test_each_setting_that_quiets_a_library_is_one_that_it_reads():
+    site = Path(huggingface_hub.constants.__file__).parents[1]
+    read = b"".join(path.read_bytes() for files in READERS for path in site.glob(files))
+    assert [name for name in environment.QUIET if name.encode() not in read] == []
+
+
 def test_starting_again_gives_the_same_numbers_and_float32(monkeypatch, capsys):
     import numpy as np
 
@@ -304,6 +314,12 @@ def test_an_old_python_is_told_before_anything_is_imported():
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=runner.TESTS.parent
     )
     assert done.stdout == "This course needs Python 3.11 or newer; this is 3.10.9.\n", done.stderr
+
+
+def test_a_build_folder_is_made_with_the_folders_above_it_and_stays_empty(tmp_path):
+    folder = tmp_path / "drive" / "build"
+    assert environment.not_writable(folder) == ""
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["a file", "read-only"])

@@ -1,6 +1,7 @@
 """The hub path, offline: a hub of our own that lists, refuses and breaks, and folders like its own."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_plantedTokenThatNobodyMaySee"
 ANSWERS = {  # path begins with: (status, the hub's own error code)
     "/api/models/owner/gated/auth-check": (403, "GatedRepo"),
+    "/api/datasets/owner/closed/auth-check": (403, "GatedRepo"),
     "/api/models/owner/gone": (404, "RepoNotFound"),
     "/api/datasets/owner/gone": (404, "RepoNotFound"),
     "/api/models/owner/open/revision/v9": (404, "RevisionNotFound"),
@@ -110,6 +112,10 @@ def test_revisions_are_resolved_to_commits(our_hub):
     "changes, says",
     [
         ({"base": "owner/gated"}, ["is gated", "accept its licence", "unsloth/Meta-Llama-3.1-8B"]),
+        (
+            {"data": "owner/closed"},
+            ["is gated", "at https://huggingface.co/datasets/owner/closed,"],
+        ),
         ({"base": "owner/gone"}, ["no model owner/gone", "misspelled, moved, gone or private"]),
         ({"base": "owner/pickled"}, ["owner/pickled has no weights in safetensors files"]),
         ({"data": "owner/gone"}, ["no dataset owner/gone"]),
@@ -260,7 +266,8 @@ def test_a_sharded_base_and_one_stored_in_4_bits_answer_alike(like_the_8b, tmp_p
 
     other = nf4()
     other.bnb_4bit_quant_type = "fp4"
-    with pytest.raises(ValueError, match="stored with bnb_4bit_quant_type = nf4, but .* says fp4"):
+    said = "is stored with bnb_4bit_quant_type = nf4, but quantization_config says fp4: use the "
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{tmp_path} {said}')}stored value, or "):
         base_model.load_base(str(tmp_path), None, other)
 
 

@@ -17,6 +17,7 @@ from transformers import (
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     BloomConfig,
+    Ernie4_5_MoeConfig,
     FalconConfig,
     Gemma3TextConfig,
     GPT2Config,
@@ -73,7 +74,7 @@ def test_the_constants_of_nf4():
     parts = counting.stored_bytes(LLAMA, "nf4")
     bits = 8 * (parts["base weights"] + parts["scales"]) / (2 * parts["base weights"])
     assert bits == pytest.approx(4 + 8 / 64 + 32 / (64 * 256), abs=5e-4)
-    with pytest.raises(ValueError, match="take nf4, int8"):
+    with pytest.raises(ValueError, match="take nf4, int8, or one of float32, bfloat16, "):
         counting.stored_bytes(LLAMA, "fp4")
 
 
@@ -120,6 +121,7 @@ STORED = {
     "gemma 3": Gemma3TextConfig(**TINY_MLP, head_dim=16),
     "mixtral": MixtralConfig(**TINY_MLP, num_key_value_heads=2, num_local_experts=4),
     "qwen3 moe": Qwen3MoeConfig(**EXPERTS, head_dim=16, num_experts=4, num_experts_per_tok=2),
+    "ernie, routers in 32 bits": Ernie4_5_MoeConfig(**EXPERTS, moe_num_experts=4, moe_k=2),
     "mamba": MambaConfig(vocab_size=600, hidden_size=64, num_hidden_layers=2),
     "t5": T5Config(vocab_size=600, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4),
 }
@@ -325,6 +327,14 @@ def test_the_optimizers_state_is_what_torch_keeps():
     moments = [s[k] for s in optimizer.state.values() for k in ("exp_avg", "exp_avg_sq")]
     assert sum(m.nbytes for m in moments) == memory.optimizer_bytes([64, 5000], "adamw_torch")
     assert memory.optimizer_bytes([64, 5000], "paged_adamw_8bit") == 64 * 8 + 5000 * 2 + 20 * 8
+
+
+def test_on_a_cpu_the_rest_of_the_file_is_what_was_quantized(small):
+    n_bytes = sum(path.stat().st_size for path in small.glob("*.safetensors"))
+    parts = memory.training_memory(SMALL, profiles.POCKET, cpu=True)
+    kept, mapped = parts["base, not quantized"], parts["file, mapped"]
+    assert kept + mapped == pytest.approx(n_bytes, rel=1e-3)  # the file has a header, too
+    assert "file, mapped" not in memory.training_memory(SMALL, profiles.POCKET)
 
 
 T4_BYTES = int(14.741 * 2**30)  # what torch sees of a T4

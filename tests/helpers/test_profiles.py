@@ -162,6 +162,7 @@ def test_a_lesson_shows_a_dozen_rows_and_folds_the_rest(profile):
     assert shown.count("<tr>") == len(SHOWN) + 1 <= 12
     for name in [*SHOWN, "batch_size × accumulation"]:
         assert f"<td>{name}</td>" in shown
+    assert f"<td>{profile.base} (the newest)</td>" in profile._repr_html_()
     assert f"{profile.base} (sha256 0123456789)" in shown
     assert f"{profile.data} (0123456789)" in shown
     assert HASH[:11] not in shown + folded

@@ -44,7 +44,7 @@ def test_the_first_prediction_counts(prediction):
     assert prediction(None, 7.66).state == "untouched"
     assert prediction("much", 7.66).state == "untouched"
     assert progress.read() == {}
-    assert "too high by a factor of 13.1" in prediction(100, 7.66).reason
+    assert prediction(100, 7.66).state == "wrong"
     assert prediction(7.66, 7.66).state == "right"
     assert progress.read() == {"04": {"predictions": {"first_loss": False}}}
     assert "predictions 0 of 1" in str(progress.Progress(4))
@@ -64,6 +64,16 @@ def test_a_prediction_is_near_or_the_same_word(guess, came_out, state, predictio
     verdict = prediction(guess, came_out)
     assert verdict.state == state
     assert state == "untouched" or "it is" in verdict.reason
+
+
+def test_a_prediction_is_told_how_far_off_it_was():
+    nats, plain = exercises.Prediction("nats", near=1.1), exercises.Prediction()
+    said = "✗ you said 100; it is 7.66 nats: too high by a factor of 13.1"
+    assert repr(nats(100, 7.66)) == said
+    assert repr(nats(0.5, 7.5)) == "✗ you said 0.5; it is 7.5 nats: too low by a factor of 15"
+    assert repr(nats(7.5, 7.66)) == "✓ you said 7.5; it is 7.66 nats: near"
+    assert repr(plain(-8, -2.0)) == "✗ you said -8; it is -2: too high by a factor of 4"
+    assert repr(plain("rises", "falls")) == "✗ you said 'rises'; it is falls"
 
 
 def test_every_lesson_is_counted_and_all_solved_is_said(build):

@@ -1,7 +1,9 @@
 """The quiz: sound questions, an answer at once, the first one counted, the same without a kernel."""
 
+import re
 import subprocess
 import sys
+import warnings
 from html import escape, unescape
 
 import ipywidgets
@@ -223,6 +225,17 @@ def test_only_what_both_versions_of_ipywidgets_have_is_used(monkeypatch):
 
         monkeypatch.setattr(ipywidgets, name, checked)
     assert quiz.panel(LESSONS["04"]).children
+
+
+def test_a_quiz_is_laid_out_in_words_of_css():
+    """An unknown property is left out with a warning, an unknown value by the browser with none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        look, *shown = quiz.panel(LESSONS["04"]).children
+    assert look.layout.display == "none", "no gap above the first question"
+    for widget in shown:
+        widths = widget.layout.width, widget.layout.max_width
+        assert all(re.fullmatch(r"auto|\d+px", width) for width in widths), widths
 
 
 def test_a_quiz_imports_no_torch():

@@ -4,7 +4,8 @@ Each file in answers/ holds, for the exercises of one lesson, WRONG and RIGHT: {
 answers that were written from the task alone}. INPUTS, where there is one, holds inputs that the
 task allows: on each of them the right answers agree, and on one of them each wrong one differs.
 NAMED holds, for each named mistake, an answer that makes the mistake in code of its own: {the check's
-name: {the mistake's name: answer}}.
+name: {the mistake's name: answer}}. ALLOWED, where there is one, says whether the task allows some
+inputs: {the check's name: a function of them}.
 """
 
 import copy
@@ -118,6 +119,13 @@ def test_an_answer_is_wrong_or_right_by_an_argument_of_its_own(own, cases, answe
         except Exception:  # a wrong answer may raise, a right one may not
             agrees.append(False)
     assert all(agrees) == right, agrees
+
+
+@pytest.mark.parametrize("lesson", FOUND)
+def test_an_answer_is_judged_by_what_the_task_allows_and_no_other_input(lesson):
+    for name, allows in getattr(FOUND[lesson], "ALLOWED", {}).items():
+        for case in CHECKS[lesson][name].cases:
+            assert allows(*case), (name, case)
 
 
 def named():

@@ -27,14 +27,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 HELPERS, LESSONS = "tests/helpers/test_{}.py", "tests/lessons/test_{}.py"
 OPTIONS = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu and not lesson"]
-# pytest's arguments for modules that have no test file of their own name
+COUNTED = [*map(HELPERS.format, ("counting", "memory")), "-k", "counting or stored or footprints"]
+# pytest's arguments for modules that have no test file of their own name, or more than one
 TESTS = {
     "activations": [HELPERS.format("memory")],
+    "base_model": [*map(HELPERS.format, ("base_model", "hub")), "-k", "base_model or in_4_bits"],
+    "catalogue": [*map(HELPERS.format, ("catalogue", "hub")), "-k", "catalogue or laid_out"],
     "colab": [LESSONS.format("colab"), "-k", "pip_that or drive or missing or held_to or torchao"],
     "comparing": [HELPERS.format("exercises"), LESSONS.format("answers")],
+    "counting": COUNTED,
     "exercises": [HELPERS.format(name) for name in ("exercises", "progress")],
+    "packages": [HELPERS.format("doctor")],
     "questions": [HELPERS.format("quiz")],
-    "shapes": [HELPERS.format("counting")],
+    "shapes": COUNTED,
     "widgets": [HELPERS.format(name) for name in ("calculator", "game", "quiz")],
 }
 
@@ -73,8 +78,8 @@ def tests_of(path: Path) -> list[str]:
     return TESTS.get(path.stem, [HELPERS.format(path.stem)])
 
 
-def passes(tests: list[str], seconds: float, after=lambda: None) -> bool:
-    """Whether `tests` pass in a fork within so many seconds; `after` is run there at the end."""
+def passes(tests: list[str], seconds: float, after=lambda: None) -> bool | None:
+    """Whether `tests` pass in a fork, None after so many seconds; `after` is run there at the end."""
     gc.freeze()  # a fork need not look through all that was imported
     child = os.fork()
     if child == 0:
@@ -96,11 +101,14 @@ def passes(tests: list[str], seconds: float, after=lambda: None) -> bool:
     with suppress(ProcessLookupError):
         os.killpg(child, 9)
     os.waitpid(child, 0)
-    return False
+    return None
 
 
-def judge(path: Path, sample: int) -> tuple[int, int]:
-    """(killed, tried) of `sample` random changes of a file of the copy; prints the survivors."""
+def judge(path: Path, sample: int) -> tuple[int, int, int]:
+    """(killed, too slow, tried) of `sample` random changes of a file of the copy.
+
+    Prints the survivors, and those whose tests take too long: a loop without an end, or luck.
+    """
     code, tests = path.read_text(encoding="utf-8"), tests_of(path)
     start, seen = time.monotonic(), Path("seen.txt")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -117,17 +125,20 @@ def judge(path: Path, sample: int) -> tuple[int, int]:
     # one second would share it.
     os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", True
     chosen, n_changes = mutants(code, sample)
-    survived = 0
+    killed = slow = 0
     for changed in chosen:
         path.write_text(changed, encoding="utf-8")
-        if passes(tests, 20 + 3 * seconds):
-            survived += 1
+        passed = passes(tests, 20 + 3 * seconds)
+        killed, slow = killed + (passed is False), slow + (passed is None)
+        if passed is not False:
             lines = unified_diff(code.splitlines(), changed.splitlines(), n=0, lineterm="")
-            print(f"\n{path}", *list(lines)[2:], sep="\n", flush=True)
+            said = "survives" if passed else "too slow"
+            print(f"\n{path}: {said}", *list(lines)[2:], sep="\n", flush=True)
     path.write_text(code, encoding="utf-8")
-    killed = len(chosen) - survived
-    print(f"\n{path}: {killed} of {len(chosen)} killed (of {n_changes})", flush=True)
-    return killed, len(chosen)
+    print(
+        f"\n{path}: {killed} of {len(chosen)} killed, {slow} too slow (of {n_changes})", flush=True
+    )
+    return killed, slow, len(chosen)
 
 
 def main(files: list[str], sample: int) -> None:
@@ -144,8 +155,8 @@ def main(files: list[str], sample: int) -> None:
         os.environ["PYTHONPATH"] = folder
         sys.path[:0] = [folder]
         scores = [judge(path, sample) for path in paths]
-    killed, tried = map(sum, zip(*scores, strict=True))
-    print(f"\n{killed} of {tried} changes were noticed: {killed / tried:.0%}")
+    killed, slow, tried = map(sum, zip(*scores, strict=True))
+    print(f"\n{killed} of {tried} changes were noticed, {slow} too slow: {killed / tried:.0%}")
 
 
 if __name__ == "__main__":

@@ -934,3 +934,13 @@ NAMED = {
         ),
     },
 }
+
+
+def is_belief(p):
+    return bool((p >= 0).all()) and math.isclose(float(p.sum()), 1)
+
+
+ALLOWED = {
+    "best_guess": lambda belief, cost: is_belief(belief) and cost.shape[1:] == belief.shape,
+    "bad_twin": lambda belief, label: is_belief(belief) and 0 <= label < len(belief),
+}

@@ -790,3 +790,12 @@ NAMED = {
         "reversed_order": lambda w, n_rows: torch.tensor(w.tolist()[::-1]),
     },
 }
+
+
+ALLOWED = {
+    "round_trip": lambda block, levels: (
+        levels.tolist() == sorted(set(levels.tolist())) and (levels[0], levels[-1]) == (-1, 1)
+    ),
+    "nf4_bytes": lambda *sizes: all(type(n) is int and n >= 1 for n in sizes),
+    "restore": lambda w, n_rows: w.dim() == 1 and len(w) % n_rows == 0,
+}

@@ -337,3 +337,9 @@ NAMED = {
         "rounded_once": lambda n, b, a, e: len(range(0, e * n, b * a)),
     },
 }
+
+
+ALLOWED = {
+    "median_price": lambda p: bool((p >= 0).all()) and float(p.sum()) == 1,
+    "optimizer_steps": lambda *numbers: all(type(n) is int and n >= 1 for n in numbers),
+}
