@@ -1,4 +1,4 @@
-"""What a learner reads below a failed assert: what it compared, and what differs from the page's run.
+"""What a learner reads below a failed assert: the values in it, and what differs from the page's run.
 
 A lesson's page was made on one machine. Another knob, seed, device, version or CPU may move a number
 beyond what the lesson allows. `environment.start` calls `watch`; a cell needs nothing for it.
@@ -6,6 +6,7 @@ beyond what the lesson allows. `environment.start` calls `watch`; a cell needs n
 
 import ast
 import contextlib
+import inspect
 import json
 import linecache
 import sys
@@ -36,20 +37,40 @@ def _tell(result):
 
 
 def what_it_compared(error: AssertionError) -> str:
-    """What each side of the comparisons in the assert that raised `error` is; "" without any."""
+    """The values in the assert that raised `error`, as its names, attributes and items hold them.
+
+    Nothing is called or run again.
+    """
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    found = {}
+    names, found = frame.f_globals | frame.f_locals, {}
+
+    def look(node):
+        with contextlib.suppress(Exception):  # a name of a comprehension, for example
+            value = _value(node, names)
+            if not callable(value) and not inspect.ismodule(value):
+                found[ast.unparse(node)] = show(value)
+                return
+        for child in ast.iter_child_nodes(node):
+            look(child)
+
     with contextlib.suppress(SyntaxError):
         tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
         asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
         here = [node for node in asserts if node.lineno <= line <= node.end_lineno]
-        for node in ast.walk(here[-1]) if here else ():
-            for side in [node.left, *node.comparators] if isinstance(node, ast.Compare) else ():
-                if not isinstance(side, ast.Constant):
-                    with contextlib.suppress(Exception):  # a name of a comprehension, for example
-                        value = eval(ast.unparse(side), frame.f_globals, frame.f_locals)
-                        found[ast.unparse(side)] = show(value)
-    return ", ".join(f"{side} is {value}" for side, value in found.items())
+        if here:
+            look(here[-1].test)
+    return ", ".join(f"{name} is {value}" for name, value in found.items())
+
+
+def _value(node: ast.AST, names: dict):
+    """What a name, or an attribute or item of one, is. Raises for anything else."""
+    if isinstance(node, ast.Name):
+        return names[node.id]
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, names), node.attr)
+    if isinstance(node, ast.Subscript):
+        return _value(node.value, names)[ast.literal_eval(node.slice)]
+    raise TypeError(type(node))
 
 
 def likely_cause(names: dict, page: dict, seed: int, device: str, cpu: str) -> str:
