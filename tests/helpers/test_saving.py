@@ -276,3 +276,11 @@ def test_out_of_memory_the_learner_reads_what_to_turn_down(lesson):
     assert torch.UntypedStorage._expired(record.held_on_to), "the tensors are let go"
     with pytest.raises(torch.OutOfMemoryError, match="step 3 of 6 does not fit"):
         lesson(OutOfMemory(watch, 2))
+
+
+def test_where_not_even_a_new_folder_can_be_made_the_first_line_says_why(tmp_path):
+    with pytest.raises(saving.NotSaved) as said:
+        with saving.whole(tmp_path / "adapter", 10):
+            raise OSError("it is read-only.\nThe rest of a long report")
+    assert str(said.value).startswith("adapter could not be saved: it is read-only. See that ")
+    assert "long report" not in str(said.value) and list(tmp_path.iterdir()) == []
