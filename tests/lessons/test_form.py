@@ -167,10 +167,11 @@ def test_a_lesson_ends_with_what_to_remember_the_lecture_sources_and_the_next_on
     ends = ["### Exercise 1", "## What to remember\n", "## In the lecture\n", "## Sources\n"]
     places = [prose.index(end) for end in ends]
     assert places == sorted(places)
-    numbers = list(FILES)
-    number = (numbers + numbers[:1])[numbers.index(int(path.stem[:2])) + 1]
-    name = TITLES[number].removeprefix("# ")
-    assert prose.splitlines()[-1].endswith(f": [{name}]({FILES[number]})")
+    number = int(path.stem[:2]) + 1
+    last = "Back to the [list of lessons](../README.md#lessons)"
+    if number in FILES:
+        last = f"Next: [{TITLES[number].removeprefix('# ')}]({FILES[number]})"
+    assert prose.splitlines()[-1] == last
     remembered = prose[places[1] : places[2]].strip().splitlines()[2:]
     assert 3 <= len(remembered) <= 5 and all(line.startswith("- ") for line in remembered)
 
