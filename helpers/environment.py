@@ -43,7 +43,8 @@ def start(seed: int = 42) -> None:
     they are imported. Calling it again starts over, with the same seeds and float32.
     Of several processes that a launcher started, only the main one prints from here on.
     Raises ImportError when a package is missing or too old. Prints a line when one is too new, or
-    when nothing can be written to build/, or when memory is short. In a notebook, a failed assert is explained from here on.
+    when nothing can be written to build/, or when memory is short. In a notebook, from here on a
+    failed assert is explained, and a cell with an impossible knob refused.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -158,8 +158,7 @@ def compare(
         if same_or_false(got, wanted, rel_tol):
             continue
         said = f"{_call(answer, case)} gave {show(got)}, wanted {show(wanted)}"
-        others = [(x, reference(*copy.deepcopy(x))) for x in cases if x is not case]
-        named = _named_mistake(got, case, mistakes, rel_tol, answer, others)
+        named = _named_mistake(got, case, mistakes, rel_tol, answer, reference, cases)
         lines = said, in_place, named or difference(got, wanted, rel_tol)
         return Verdict("wrong", "\n  ".join(line for line in lines if line))
     n = len(cases)
@@ -172,27 +171,30 @@ def sentence(mistake: Callable) -> str:
     return " ".join(mistake.__doc__.split())
 
 
-def _named_mistake(got, case, mistakes, rel_tol, answer=None, others=()) -> str:
+def _named_mistake(got, case, mistakes, rel_tol, answer=None, reference=None, cases=()) -> str:
     """The sentence of the mistake that gives `got` on this case, and what `answer` gives on more than
     half of the cases that tell: one number may be the same by chance. Of several, the most like it.
 
-    others: (case, what is right there) of the other ones. A case tells nothing where `answer` and
-    the mistake are both right.
+    A case tells nothing where `answer` and the mistake are both right.
     """
-    given = [(other, right, _given(answer, other)) for other, right in others]
-    likely = {}  # {mistake: (share, number) of the cases that tell on which it is as `answer`}
-    for mistake in (m for m in mistakes if _gives(m, case, got, rel_tol)):
+    likely = [mistake for mistake in mistakes if _gives(mistake, case, got, rel_tol)]
+    if not likely:
+        return ""
+    others = [other for other in cases if other is not case]
+    given = [
+        (x, gave, _given(reference, x)) for x in others if (gave := _given(answer, x)) is not None
+    ]
+    like = {}  # {mistake: (share, number) of the cases that tell on which it is as `answer`}
+    for mistake in likely:
         told = [True]
-        for other, right, gave in given:
-            if gave is None:
-                continue
+        for other, gave, right in given:
             made = _given(mistake, other)
             made = right if made is None else made  # it cannot be made there
             if not all(same_or_false(value, right, rel_tol) for value in (gave, made)):
                 told.append(same_or_false(gave, made, rel_tol))
-        likely[mistake] = sum(told) / len(told), sum(told)
-    best = max(likely, key=likely.get, default=None)
-    return sentence(best) if best and likely[best][0] > 0.5 else ""
+        like[mistake] = sum(told) / len(told), sum(told)
+    best = max(like, key=like.get)
+    return sentence(best) if like[best][0] > 0.5 else ""
 
 
 def _gives(mistake, case, got, rel_tol) -> bool:

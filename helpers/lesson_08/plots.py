@@ -253,8 +253,9 @@ def four_steps(trainer, batch, logits, loss_after, at_start):
         f"Four steps of one training step. Forward pass: {n_tokens} tokens of {len(labels)} items, "
         f"{n_loss} of which carry the loss, through {n_frozen} frozen weights in 4 bits, with "
         f"{n_adapter} adapter weights beside {len(targets)} modules ({kinds}). Loss: the model "
-        f"says {guess!r} where {answer!r} is right; the mean loss of the {n_loss} is {loss:.3f}. Backward pass: B is "
-        f"pulled with {pull['_B']:.3g}, A with {pull['_A']:.3g}, the frozen base not at all. "
+        f"says {guess!r} where {answer!r} is right; the mean loss of the {n_loss} is {loss:.3f}. "
+        f"Backward pass: B is pulled with {pull['_B']:.3g}, A with {pull['_A']:.3g}, the frozen base "
+        f"not at all. "
         f"Optimization: AdamW moves B by up to {max(moves):.2g}, and the loss of the same items "
         f"falls to {loss_after:.3f}.",
     )
