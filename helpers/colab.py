@@ -96,7 +96,7 @@ def keep_in_drive(mounted: Path = DRIVE) -> None:
     print(f"What you solve and train is kept in {folder}.")
 
 
-def main(in_drive: bool = False) -> None:
+def main(in_drive: bool) -> None:
     """Prepare this machine, and print which one it is and how lesson 8 will run on it."""
     if in_drive:
         keep_in_drive()  # first: whatever imports `helpers` fixes where build/ is

@@ -539,6 +539,10 @@ def test_on_request_what_a_learner_does_is_kept_in_drive(leave, early, said, tmp
         assert done.stdout.endswith(f"{runner.TESTS.parent / 'build'}\n")
 
 
+def test_drive_is_mounted_where_colabs_own_button_mounts_it():
+    assert colab.keep_in_drive.__defaults__ == (Path("/content/drive"),)
+
+
 def test_only_what_is_missing_is_installed(monkeypatch):
     there = {"trl": "1.13.0", "bitsandbytes": "0.50.2", "datasets": "4.0.0"}
     monkeypatch.setattr(packages, "installed", there.get)
