@@ -12,6 +12,14 @@ from matplotlib.ticker import MaxNLocator
 
 WIDTH = 480  # pixels of a picture at its widest; on a phone it shrinks with the page
 WIDEST = 8  # pixels of a letter, about
+# A click on a dot with a place types the place into the widget's first box for a number. The script
+# stands in the picture itself: of all that a widget shows, only that is in reach of a click.
+CLICK = """const dot = event.target.closest('[data-place]');
+if (dot) {
+    const box = this.closest('.widget-vbox').querySelector('input[type=number]');
+    box.value = dot.dataset.place;
+    box.dispatchEvent(new Event('change', {bubbles: true}));
+}"""
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 8, 38  # pixels around a chart's axes
 
 
@@ -79,16 +87,25 @@ class Chart:
         side, anchor = (-5, "end") if left == has_room else (5, "start")
         self.inside.append(text(place + side, 14 if has_room else 30, words, anchor))
 
-    def dots(self, x, y, colour: str, radius: float = 3) -> None:
-        """A dot at each of the points (N,). radius: pixels."""
-        for a, b in zip(self._right(x), self._down(y), strict=True):
-            self.inside.append(
-                f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{radius:g}" fill="{colour}"/>'
-            )
+    def dots(self, x, y, colour: str, radius: float = 3, places=None) -> None:
+        """A dot at each of the points (N,). radius: pixels.
+
+        places: (N,) what a click on each dot types into the widget's first box for a number.
+        """
+        looks = [f'r="{radius:g}" fill="{colour}"'] * len(x)
+        if places is not None:  # with room around each dot, for a finger
+            room = 'stroke="transparent" stroke-width="8" style="cursor: pointer"'
+            looks = [
+                f'{look} {room} data-place="{place}"'
+                for look, place in zip(looks, places, strict=True)
+            ]
+        for a, b, look in zip(self._right(x), self._down(y), looks, strict=True):
+            self.inside.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" {look}/>')
 
     def html(self) -> str:
         """The chart as HTML."""
-        frame = f'<svg x="{LEFT}" y="{TOP}" width="{self.wide}" height="{self.high}">'
+        frame = f'<svg x="{LEFT}" y="{TOP}" width="{self.wide}" height="{self.high}"'
+        frame += f' onclick="{CLICK}">' if "data-place" in "".join(self.inside) else ">"
         return picture([*self.around, frame, *self.inside, "</svg>"], self.height)
 
 

@@ -38,7 +38,7 @@ def beliefs(belief_of: Callable, text: str) -> ipywidgets.VBox:
     text: what both boxes hold at the start.
     """
     belief_of = functools.lru_cache(maxsize=8)(belief_of)  # a moved temperature asks no model
-    wide, even = {"width": "100%", "max_width": "600px"}, {"description_width": "90px"}
+    wide, even = {"width": "auto", "max_width": "600px"}, {"description_width": "90px"}
     texts = [
         ipywidgets.Textarea(value=text, description=name, rows=3, style=even, layout=wide)
         for name in ("first text", "second text")

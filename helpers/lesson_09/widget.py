@@ -1,7 +1,6 @@
 """Lesson 9's widget: all test items, sorted and filtered, each with its dot among the guesses.
 
-No torch at import time; what ipywidgets 7.7 (Colab) and 8.1 share is in `helpers.widgets`. Only
-JavaScript of our own could tell the kernel of a click on a dot, so an item is chosen by its place.
+No torch at import time; what ipywidgets 7.7 (Colab) and 8.1 share is in `helpers.widgets`.
 """
 
 from html import escape
@@ -68,7 +67,7 @@ def browser(items, guesses) -> ipywidgets.VBox:
         place = min(number.value, n)
         item = chosen[place - 1]
         text = escape(f"{categories[item]}: {texts[item]}").replace("\n", "<br>")
-        mean = f"These {n:,} are off by ${errors[chosen].mean():.1f} on average."
+        mean = f"These {n:,} are off by ${errors[chosen].mean():.1f} on average. Click a dot to see it."
         first = max(0, min(place - 1 - N_ROWS // 2, n - N_ROWS))
         rows = [
             [f"→ {k}" if k == place else f"{k}", *_row(prices[i], guesses[i]), products[i]]
@@ -110,6 +109,7 @@ def _chart(prices, guesses, chosen, item) -> str:
     others = np.setdiff1d(np.arange(len(prices)), chosen)
     chart.line(ends, ends, REFERENCE, "4 3")
     chart.dots(prices[others], guesses[others], REFERENCE, radius=1)
-    chart.dots(prices[chosen], guesses[chosen], TRAINING, radius=2)
+    places = range(1, len(chosen) + 1)
+    chart.dots(prices[chosen], guesses[chosen], TRAINING, radius=2, places=places)
     chart.dots(prices[[item]], guesses[[item]], VALIDATION, radius=7)
     return chart.html()

@@ -31,7 +31,7 @@ from transformers import (
     T5Config,
 )
 
-from helpers import base_model, counting, memory, profiles, shapes
+from helpers import activations, base_model, counting, memory, profiles, shapes
 from helpers.activations import kept_bytes
 
 
@@ -398,6 +398,22 @@ def test_the_kv_cache_is_as_large_as_a_models_own(kind):
         cache = model(torch.zeros(B, T, dtype=torch.long)).past_key_values
     kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
     assert memory.generating_memory(config, B, T, "float32")["KV cache"] == kept
+
+
+def test_a_dtype_has_a_short_name_too():
+    for short, name in (("fp32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")):
+        short, long = (memory.generating_memory(LLAMA, 1, 200, dtype) for dtype in (short, name))
+        assert short == long
+
+
+@pytest.mark.parametrize("changed, n_cut", [(None, 2), (3, 0)])
+def test_equal_layers_are_run_once_for_all_and_others_each(changed, n_cut):
+    config = CONFIG_MAPPING["llama"](**(WIDE | {"num_hidden_layers": 5}))
+    model = AutoModelForCausalLM.from_config(config).model
+    if changed:
+        model.layers[changed].mlp.down_proj = torch.nn.Linear(8, 8)
+    assert activations._cut(model) == n_cut
+    assert len(model.layers) == 5 - n_cut
 
 
 def test_answering_one_prompt_and_loading_need_less_than_training():

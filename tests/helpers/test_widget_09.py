@@ -138,6 +138,18 @@ def test_the_item_shown_has_the_one_large_dot_at_its_price_and_guess(panel):
     assert panel.said.count("<circle") == 5
 
 
+def test_a_click_on_a_dot_asks_for_the_place_of_its_own_item(panel):
+    panel.find("order").value = "category, then error"
+    panel.find("category").value = "Music"
+    for place in (1, 2):
+        panel.find("place").value = place
+        [large] = large_dots(panel)
+        dot = rf'cx="([\d.]+)" cy="([\d.]+)" r="2"[^>]* data-place="{place}"'
+        assert re.findall(dot, panel.said) == [large]
+    assert panel.said.count("data-place=") == 2
+    assert panel.said.count(f'onclick="{widget.svg.CLICK}"') == 1
+
+
 def test_guesses_that_do_not_pair_up_are_refused():
     with pytest.raises(ValueError, match="must pair up"):
         widget.browser(items(ROWS), GUESSES[:3])

@@ -39,6 +39,7 @@ TESTS = {
     "exercises": [HELPERS.format(name) for name in ("exercises", "progress")],
     "packages": [HELPERS.format("doctor")],
     "questions": [HELPERS.format("quiz")],
+    "runs": [HELPERS.format(name) for name in ("runs", "saving")],
     "shapes": COUNTED,
     "widgets": [HELPERS.format(name) for name in ("calculator", "game", "quiz")],
 }
