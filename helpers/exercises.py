@@ -7,6 +7,7 @@ typed before a run. Both note the result (helpers/progress.py).
 
 import copy
 import dis
+import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class Check:
     mistakes: functions of the same arguments; each differs from the reference in some case.
     notice: what a learner who got it right should notice, one sentence.
     rel_tol: relative tolerance of numbers and tensors that are not whole; see `same`.
+    not_by: (module, name) of a function that the learner is to write, and not to call.
     """
 
     reference: Callable
@@ -56,6 +58,7 @@ class Check:
     mistakes: Sequence[Callable] = ()
     notice: str = ""
     rel_tol: float = 1e-5
+    not_by: tuple = ()
     kind: ClassVar[str] = "exercises"
 
     def __call__(self, answer) -> Verdict:
@@ -68,6 +71,8 @@ class Check:
         if list(self.cases) == [()]:
             wants_nothing = inspect.isfunction(answer) and not inspect.signature(answer).parameters
             return self._judge_value(answer() if wants_nothing else answer)
+        if self.not_by and inspect.isfunction(answer):
+            answer = _without(*self.not_by, answer)
         verdict = compare(answer, self.reference, self.cases, self.mistakes, self.rel_tol)
         if verdict.state == "right" and self.notice:
             return Verdict("right", f"{verdict.reason}. {self.notice}")
@@ -83,6 +88,24 @@ class Check:
             return Verdict("wrong", f"{show(got)} is not a number")
         said = _named_mistake(got, (), self.mistakes, self.rel_tol) or length_differs(got, wanted)
         return Verdict("wrong", f"{show(got)} is not it" + (f"\n  {said}" if said else ""))
+
+
+def _without(module, name: str, answer: Callable) -> Callable:
+    """`answer`, in which `module`.`name` raises RuntimeError."""
+
+    def refused(*_, **__):
+        raise RuntimeError(f"{name} is what you write here: do without it")
+
+    @functools.wraps(answer)
+    def alone(*arguments):
+        kept = getattr(module, name)
+        setattr(module, name, refused)
+        try:
+            return answer(*arguments)
+        finally:
+            setattr(module, name, kept)
+
+    return alone
 
 
 @dataclass(frozen=True, repr=False)

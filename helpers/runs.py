@@ -185,6 +185,16 @@ class AlreadyTrained(Exception):
     """A run was resumed at its last step, where the trainer would go one step too far."""
 
 
+class Diverged(ArithmeticError):
+    """What the model answers is no number any more."""
+
+    def __init__(self, step: int):
+        super().__init__(
+            f"By step {step} the training has diverged: what the model answers is no number any "
+            "more. Take a smaller learning_rate, and run all cells again."
+        )
+
+
 class RunRecord(TrainerCallback):
     """The record of a training run, which can be stopped and resumed; shows nothing itself.
 
@@ -198,8 +208,8 @@ class RunRecord(TrainerCallback):
     of an unbroken one. A checkpoint that cannot be written does not end the run, unless the disk is
     full. A display overrides `opened`, `logged` and `ended`.
     profile: what is trained, for the advice that it gives if a card's memory runs out.
-    Leaving the context raises saving.NotSaved if the disk is full, and torch.OutOfMemoryError, both
-    with what to do.
+    Leaving the context raises saving.NotSaved if the disk is full, torch.OutOfMemoryError, and
+    Diverged, which `watch` may raise, each with what to do.
     """
 
     def __init__(
@@ -220,12 +230,16 @@ class RunRecord(TrainerCallback):
             self.stopped = True
         if self.stopped:
             print(f"Stopped at step {self.step} of {self.max_steps}; what was learnt is kept.")
+            print("The text that follows is about a run to the end.")
         if kind in (None, KeyboardInterrupt, AlreadyTrained):
             self.ended()
         elif isinstance(error, torch.OutOfMemoryError):
             tracebacks.clear_frames(traceback)  # they hold on to the tensors
             raise torch.OutOfMemoryError(self._advice()) from None
-        elif isinstance(error, saving.NotSaved):
+        elif isinstance(error, Diverged):
+            self.stopped = True
+            self.ended()
+        if isinstance(error, saving.NotSaved | Diverged):
             raise error.with_traceback(None) from None
         return kind in (KeyboardInterrupt, AlreadyTrained)
 

@@ -18,8 +18,11 @@ KNOBS = {  # what each may be; another value is refused (helpers/limits.py)
 # ---- cross_entropy(logits, targets): (N, V), (N,) → the mean loss in nats, a number or tensor
 
 
+torchs_own = torch.nn.functional.cross_entropy  # what is refused while an answer runs
+
+
 def cross_entropy_right(logits, targets):
-    return torch.nn.functional.cross_entropy(logits, targets).item()
+    return torchs_own(logits, targets).item()
 
 
 def _log_p(logits, dim=-1):
@@ -130,6 +133,7 @@ def _scores(n, v, seed):
 
 cross_entropy = Check(
     reference=cross_entropy_right,
+    not_by=(torch.nn.functional, "cross_entropy"),
     cases=[
         _scores(4, 7, seed=1),
         _scores(3, 5, seed=2),

@@ -8,7 +8,7 @@ import numpy as np
 from helpers import plots, svg
 from helpers.environment import has_live_frontend
 from helpers.lesson_08.plots import end_of_prices, quantile, run_so_far
-from helpers.runs import RunRecord
+from helpers.runs import Diverged, RunRecord
 
 EARLY = (5, 10, 15, 20)  # steps that are watched as well: the error falls early
 
@@ -107,6 +107,8 @@ class LiveView(RunRecord):
     def _see(self, model):
         """Keep the belief, show it, and give the numbers to the record."""
         numbers, belief = self.watch_item(model)
+        if not np.isfinite(belief).all():
+            raise Diverged(self.step)
         if not self.watched:  # a run from its start
             self.beliefs = {}
         self.beliefs[self.step] = np.asarray(belief)

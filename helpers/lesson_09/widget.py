@@ -67,7 +67,7 @@ def browser(items, guesses) -> ipywidgets.VBox:
         place = min(number.value, n)
         item = chosen[place - 1]
         text = escape(f"{categories[item]}: {texts[item]}").replace("\n", "<br>")
-        mean = f"These {n:,} are off by ${errors[chosen].mean():.1f} on average. Click a dot to see it."
+        mean = f"These {n:,} are off by ${errors[chosen].mean():.1f} on average. Click a dot to see its item."
         first = max(0, min(place - 1 - N_ROWS // 2, n - N_ROWS))
         rows = [
             [f"→ {k}" if k == place else f"{k}", *_row(prices[i], guesses[i]), products[i]]

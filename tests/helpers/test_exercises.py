@@ -296,3 +296,14 @@ def test_what_is_not_the_same(got, wanted):
 )
 def test_what_is_the_same(got, wanted):
     assert same(got, wanted)
+
+
+def test_what_is_to_be_written_is_not_to_be_called():
+    check = Check(math.sqrt, [(4.0,), (9.0,)], not_by=(math, "fabs"))
+    kept = math.fabs
+    assert check(lambda x: x**0.5).state == "right"
+    said = check(lambda x: math.fabs(x) ** 0.5)
+    assert said.state == "wrong"
+    assert said.reason.endswith("RuntimeError: fabs is what you write here: do without it")
+    assert math.fabs is kept
+    assert check(lambda x: None).state == "untouched", "a stub is still seen"

@@ -339,7 +339,8 @@ def test_stopped_before_the_first_logged_loss_the_record_still_has_it(tmp_path, 
     with record:
         trainer.train()
     assert [row["step"] for row in record.history] == [2]
-    assert "Stopped at step 2 of 6; what was learnt is kept." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Stopped at step 2 of 6; what was learnt is kept.\nThe text that follows is" in said
 
 
 def test_an_interrupt_keeps_what_was_learnt(capsys):

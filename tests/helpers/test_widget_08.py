@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import Panel
 
-from helpers import pricing
+from helpers import pricing, runs
 from helpers.lesson_08 import plots, widget
 
 
@@ -94,6 +94,19 @@ def test_the_record_gets_the_numbers_and_the_view_keeps_the_belief_of_its_run_al
     live.step, live.watched = 0, {}  # as a run does that starts over
     live._look_at(10)
     assert list(live.beliefs) == [0] and (live.beliefs[0] == BELIEFS[10]).all()
+
+
+def test_a_training_that_diverges_ends_with_what_to_do_and_shows_what_there_is(capsys):
+    numbers, nothing = {"held-out error": 70.0, "guess": 60.0}, np.full(1000, np.nan)
+    seen = {0: (numbers, BELIEFS[0]), 5: ({"held-out error": 9.0, "guess": 0.0}, nothing)}
+    live = widget.LiveView(seen.get, 85.0, 20.0, live=False)
+    live.max_steps = 12
+    with pytest.raises(runs.Diverged, match="By step 5 .* Take a smaller learning_rate"), live:
+        for live.step in seen:
+            live._look_at(live.step)
+    assert live.watched == {0: numbers} and list(live.beliefs) == [0]
+    said = capsys.readouterr().out
+    assert said.startswith("[picture] Step 0 of 12.") and "is kept" not in said
 
 
 def test_the_picture_of_a_run_tells_the_first_looks_and_the_last_one():
