@@ -48,7 +48,7 @@ help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY) ## open JupyterLab at lesson 1 (about two minutes the first time)
-	@$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) notebooks/01_tensors.ipynb
+	@$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir="$$PWD" $(LAB_FLAGS) notebooks/01_tensors.ipynb
 
 test: $(READY) ## run every lesson and every test (STACK=colab, oldest or newest: with those versions)
 	@$(PYTEST) $(ONE_BY_ONE) -m lesson $(TESTS); lessons=$$?; $(QUICK); quick=$$?; \
