@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+from unittest import mock
 
 from helpers import progress
 from helpers.comparing import (
@@ -92,18 +93,12 @@ class Check:
 
 def _without(module, name: str, answer: Callable) -> Callable:
     """`answer`, in which `module`.`name` raises RuntimeError."""
-
-    def refused(*_, **__):
-        raise RuntimeError(f"{name} is what you write here: do without it")
+    error = RuntimeError(f"{name} is what you write here: do without it")
 
     @functools.wraps(answer)
     def alone(*arguments):
-        kept = getattr(module, name)
-        setattr(module, name, refused)
-        try:
+        with mock.patch.object(module, name, side_effect=error):
             return answer(*arguments)
-        finally:
-            setattr(module, name, kept)
 
     return alone
 

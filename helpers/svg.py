@@ -92,20 +92,20 @@ class Chart:
 
         places: (N,) what a click on each dot types into the widget's first box for a number.
         """
-        looks = [f'r="{radius:g}" fill="{colour}"'] * len(x)
-        if places is not None:  # with room around each dot, for a finger
-            room = 'stroke="transparent" stroke-width="8" style="cursor: pointer"'
-            looks = [
-                f'{look} {room} data-place="{place}"'
-                for look, place in zip(looks, places, strict=True)
-            ]
-        for a, b, look in zip(self._right(x), self._down(y), looks, strict=True):
-            self.inside.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" {look}/>')
+        named = [""] * len(x)
+        if places is not None:
+            named = [f' data-place="{place}"' for place in places]
+            room = 'stroke="transparent" stroke-width="8"'  # around each dot, for a finger
+            self.inside.append(f'<g {room} style="cursor: pointer" onclick="{CLICK}">')
+        for a, b, name in zip(self._right(x), self._down(y), named, strict=True):
+            self.inside.append(
+                f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{radius:g}" fill="{colour}"{name}/>'
+            )
+        self.inside += ["</g>"] if places is not None else []
 
     def html(self) -> str:
         """The chart as HTML."""
-        frame = f'<svg x="{LEFT}" y="{TOP}" width="{self.wide}" height="{self.high}"'
-        frame += f' onclick="{CLICK}">' if "data-place" in "".join(self.inside) else ">"
+        frame = f'<svg x="{LEFT}" y="{TOP}" width="{self.wide}" height="{self.high}">'
         return picture([*self.around, frame, *self.inside, "</svg>"], self.height)
 
 

@@ -265,8 +265,7 @@ def judge_what_is_shown(page, path: Path, saved: Path) -> None:
     before = saved.stat().st_mtime_ns  # JupyterLab has saved it on its own, while it ran
     page.keyboard.press("Control+s")
     wait(page, lambda: saved.stat().st_mtime_ns, lambda now: now > before)
-    shown = runner.read(saved)
-    committed = {cell.id: cell for cell in code_cells(path)}
+    shown, committed = runner.read(saved), {cell.id: cell for cell in runner.read(path).cells}
     n_widgets = 0
     for cell in shown.cells:
         if any(runner.WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
@@ -275,10 +274,6 @@ def judge_what_is_shown(page, path: Path, saved: Path) -> None:
         cell.id += "-1"  # as the first pass of a run
     assert n_widgets > 1, "a quiz, and what the lesson has to move"
     judge_page(SimpleNamespace(notebook=shown), path)
-
-
-def code_cells(path: Path) -> list:
-    return [cell for cell in runner.read(path).cells if cell.cell_type == "code"]
 
 
 def narrow_as_a_phone(page) -> None:
@@ -403,9 +398,22 @@ def quiz(page):
     assert {text[:2].strip() for text in heard[1:]} == {"✓", "✗"}
 
 
+@contextmanager
+def looked_at(server, page, name: str):
+    """Around what a test does with a lesson: a picture of what failed, and the end of its kernel."""
+    try:
+        yield
+    except Exception:
+        runner.FAILED.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=runner.FAILED / f"{name}.png")
+        raise
+    finally:
+        server.end_kernels()
+
+
 @pytest.mark.parametrize("path", runner.LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_clean_and_its_widgets_answer_the_keyboard(server, page, path):
-    try:
+    with looked_at(server, page, path.stem):
         run_all(page, server.address, path.name)
         assert (faults(page), page.faults) == ({}, [])
         if HERE is JUPYTERLAB:
@@ -415,19 +423,12 @@ def test_a_lesson_runs_clean_and_its_widgets_answer_the_keyboard(server, page, p
         quiz(page)
         assert (faults(page), page.faults) == ({}, []), "after its widgets were moved"
         narrow_as_a_phone(page)
-    except Exception:
-        runner.FAILED.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=runner.FAILED / f"{path.stem}.png")
-        raise
-    finally:
-        server.end_kernels()
 
 
 @pytest.mark.skipif(HERE is CLASSIC, reason="there a click waits until the cell has ended")
 def test_stop_ends_a_training_under_way_and_the_lesson_goes_on_with_what_was_learnt(server, page):
-    [path] = [path for path in runner.LESSONS if path.stem.startswith("08")]
-    try:
-        begin(page, server.address, path.name)
+    with looked_at(server, page, "08_stopped"):
+        begin(page, server.address, "08_qlora_sft.ipynb")
         stop = page.get_by_role("button", name="stop", exact=True)
         stop.wait_for(timeout=MINUTES * 60_000)
         told = page.locator(".widget-vbox:has(button:text-is('stop')) [role=status]")
@@ -439,8 +440,6 @@ def test_stop_ends_a_training_under_way_and_the_lesson_goes_on_with_what_was_lea
         page.wait_for_function(OVER, polling=500, timeout=MINUTES * 60_000)
         assert int(step) < 250, "it had ended before"
         assert (faults(page), page.faults) == ({}, [])
-    finally:
-        server.end_kernels()
 
 
 FAULTY = [

@@ -26,6 +26,12 @@ from leaks import MACHINE_PATH, SECRET
 
 NAMES = ["index", *(path.stem for path in LESSONS), "lectures", "glossary"]  # in reading order
 WIDTHS, THEMES = (390, 1280), ("light", "dark")
+RULES = {  # axe is slow: contrast is looked at in each theme once, and the rest at each width once
+    (1280, "light"): {},
+    (1280, "dark"): {"runOnly": ["color-contrast"]},
+    (390, "light"): {"rules": {"color-contrast": {"enabled": False}}},
+    (390, "dark"): None,
+}
 AXE = {"preload": False, "resultTypes": ["violations"]}  # neither loads nor lists what is not asked
 
 
@@ -87,15 +93,10 @@ def test_a_page_has_no_barrier_and_nothing_scrolls_sideways(open_page, name, wid
 
 
 def barriers(page, name, width, theme) -> list[tuple[str, str]]:
-    """(rule, HTML) of what axe finds serious. Slow, so contrast is looked at in each theme at one
-    width, and the rest at each width in one theme; on the first page all of it everywhere."""
-    rules = {}
-    if name != "index" and width == 390:
-        if theme == "dark":
-            return []
-        rules = {"rules": {"color-contrast": {"enabled": False}}}
-    elif name != "index" and theme == "dark":
-        rules = {"runOnly": ["color-contrast"]}
+    """(rule, HTML) of what axe finds serious: on the first page with all of its rules."""
+    rules = {} if name == "index" else RULES[width, theme]
+    if rules is None:
+        return []
     # the colours of code are many and the same on every page: once is enough
     skipped = [] if name.startswith("06") else [[".highlight span"]]
     found = Axe().run(page, {"exclude": skipped}, AXE | rules).response["violations"]
