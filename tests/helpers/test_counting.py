@@ -1,8 +1,11 @@
 """What `counting` counts is what peft trains, for every family of models, on the meta device."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 from support import ATTENTION, LLAMA, QWEN3, peft_count
 from transformers import (
     CONFIG_MAPPING,
@@ -32,6 +35,10 @@ from transformers import (
 from helpers import counting
 from helpers.shapes import is_ordinary
 
+all_linear_with_experts = pytest.mark.skipif(
+    Version(version("peft")) < Version("0.20"),
+    reason="""peft 0.19 takes "all-linear" for a list of letters where a model has experts""",
+)
 TWO = {"num_hidden_layers": 2}
 ONE = {"num_hidden_layers": 1}
 QWEN2 = Qwen2Config(hidden_size=3584, num_attention_heads=28, num_key_value_heads=4, **TWO)
@@ -51,11 +58,6 @@ TARGETS = {
     "falcon": (FalconConfig(**TWO), ["query_key_value"]),
     "mixtral, attention": (MixtralConfig(**TWO), ATTENTION),
     "mixtral, as its experts were called": (MixtralConfig(**TWO), ["q_proj", "w1", "w2", "w3"]),
-    "deepseek v3, one dense layer": (
-        DeepseekV3Config(**TWO, first_k_dense_replace=1),
-        "all-linear",
-    ),
-    "glm4 moe, no layer of experts": (Glm4MoeConfig(**TWO, first_k_dense_replace=2), "all-linear"),
     "mamba": (MambaConfig(**TWO), ["in_proj", "x_proj"]),
 }
 # Families of ordinary matrices, for which the formula is right, and others, for which peft is asked
@@ -103,6 +105,21 @@ def test_the_formula_is_right_for_ordinary_matrices(family):
     assert counting.count(counting.lora_shapes(config, "all-linear").values(), 6) == trained
 
 
+@all_linear_with_experts
+@pytest.mark.parametrize(
+    "config",
+    [
+        DeepseekV3Config(**TWO, first_k_dense_replace=1),
+        Glm4MoeConfig(**TWO, first_k_dense_replace=2),
+    ],
+    ids=["one dense layer", "no layer of experts"],
+)
+def test_layers_without_experts_are_counted_as_peft_trains_them(config):
+    trained = peft_count(config, 6, "all-linear")
+    assert counting.lora_parameters(config, 6, "all-linear") == trained
+
+
+@all_linear_with_experts
 @pytest.mark.parametrize("family", BY_PEFT)
 def test_peft_is_asked_about_experts(family):
     config = CONFIG_MAPPING[family](**TWO)
@@ -130,7 +147,6 @@ def test_known_counts():
     assert counting.n_parameters(GPT2Config()) == 124_439_808  # tied embeddings count once
     assert counting.lora_parameters(LLAMA, 32, ATTENTION) == 27_262_976
     assert counting.lora_parameters(LLAMA, 32, "all-linear") == 83_886_080
-    assert counting.lora_parameters(MixtralConfig(), 6, "all-linear") == 134_874_624
     shapes = counting.lora_shapes(LLAMA, ["k_proj"])
     assert len(shapes) == 32 and set(shapes.values()) == {(4096, 1024)}
     assert counting.lora_shapes(GPT2Config(), ["c_attn"])["transformer.h.0.attn.c_attn"] == (
@@ -165,7 +181,15 @@ def test_an_impossible_rank_is_refused(r):
         counting.lora_parameters(GPT2Config(), r, ["c_attn"])
 
 
-@pytest.mark.parametrize("config", [GPT2Config(), Glm4MoeConfig(**TWO)])
+@all_linear_with_experts
+def test_a_known_count_with_experts():
+    assert counting.lora_parameters(MixtralConfig(), 6, "all-linear") == 134_874_624
+
+
+@pytest.mark.parametrize(
+    "config",
+    [GPT2Config(), pytest.param(Glm4MoeConfig(**TWO), marks=all_linear_with_experts)],
+)
 def test_a_rank_of_numpys_is_as_good(config):
     expected = counting.lora_parameters(config, 8, "all-linear")
     assert counting.lora_parameters(config, np.int64(8), "all-linear") == expected

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import json
 import os
 import subprocess
@@ -30,6 +31,7 @@ from transformers import (
     Qwen3MoeConfig,
     T5Config,
 )
+from transformers.models.opt.modeling_opt import OPTDecoder
 
 from helpers import activations, base_model, counting, memory, profiles, shapes
 from helpers.activations import kept_bytes
@@ -206,6 +208,10 @@ GROUPED |= dict(num_attention_heads=4, num_key_value_heads=2)
 WIDE = GROUPED | dict(head_dim=32)
 OF_GPT2 = dict(vocab_size=600, n_embd=64, n_layer=4, n_head=4)
 FOUR = TINY | dict(num_hidden_layers=4)
+opts = pytest.mark.skipif(
+    "self.layerdrop > 0" not in inspect.getsource(OPTDecoder),
+    reason="an older transformers draws a number for each layer of OPT, and leaves it out by it",
+)
 FAMILIES = {
     "bloom": (dict(vocab_size=600, hidden_size=64, n_layer=4, n_head=4), ["query_key_value"]),
     "falcon": (FOUR, ["query_key_value", "dense"]),
@@ -222,9 +228,10 @@ FAMILIES = {
     "qwen2": (GROUPED, ["q_proj", "v_proj"]),
     "qwen3": (WIDE, ["q_proj", "down_proj"]),
 }
+KINDS = [pytest.param(kind, marks=opts) if kind == "opt" else kind for kind in FAMILIES]
 
 
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_so_they_are_in_every_family_of_decoders(tmp_path, kind):
     sizes, targets = FAMILIES[kind]
     config = CONFIG_MAPPING[kind](**sizes)
@@ -261,6 +268,7 @@ def test_attention_with_dropout_keeps_squares_of_the_length_on_a_cpu_alone():
     assert longer > 2 * cpu > 2 * card
 
 
+@opts
 def test_on_a_card_autocast_takes_layernorm_in_32_bits():
     config = CONFIG_MAPPING["opt"](**FOUR, ffn_dim=128, dropout=0.0)
     profile = batch_of(torch.bfloat16, 0.0, ["v_proj"])
@@ -290,7 +298,7 @@ def test_a_model_whose_own_code_fails_is_refused_in_a_sentence():
         kept_bytes(config, batch_of(torch.float32, 0.0, ["q_proj"]), cpu=True)
 
 
-@pytest.mark.parametrize("kind", [*FAMILIES, "llama"])
+@pytest.mark.parametrize("kind", [*KINDS, "llama"])
 def test_a_prediction_has_all_its_parts_for_every_family(kind):
     sizes, targets = FAMILIES.get(kind, (WIDE, ATTENTION))
     config = CONFIG_MAPPING[kind](**sizes)
