@@ -78,6 +78,11 @@ def load_base(
             raise
         said = f"the weights of {name} have other shapes than its config.json says"
         raise ValueError(f"{said}: take both from one model") from None
+    if stored:  # transformers leaves what is not quantized in the type that the file has
+        wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        for parameter in model.parameters():
+            if parameter.dtype in (torch.bfloat16, torch.float16):
+                parameter.data = parameter.data.to(wanted)
     keep_trainable(model)
     return model
 

@@ -271,6 +271,17 @@ def test_a_sharded_base_and_one_stored_in_4_bits_answer_alike(like_the_8b, tmp_p
         base_model.load_base(str(tmp_path), None, other)
 
 
+def test_what_a_stored_base_does_not_quantize_gets_the_dtype_asked_for(like_the_8b, tmp_path):
+    """A T4 has no bfloat16, in which the hub's copies keep embeddings, norms and head."""
+    as_on_the_hub = base_model.load_base(str(like_the_8b), None, nf4("bfloat16"), "bfloat16")
+    as_on_the_hub.save_pretrained(tmp_path)
+    for dtype in ("float16", torch.float32, torch.bfloat16):
+        model = base_model.load_base(str(tmp_path), None, nf4(dtype), dtype)
+        wide = {p.dtype for p in model.parameters() if p.dtype != torch.uint8}
+        assert wide == {getattr(torch, str(dtype).removeprefix("torch."))}
+        assert model.model.layers[0].mlp.up_proj.compute_dtype in wide
+
+
 def test_a_data_set_laid_out_like_the_hubs_is_read(tmp_path):
     (tmp_path / "data").mkdir()
     rows = catalogue.load("test").select_columns(["prompt", "completion"])
