@@ -10,7 +10,7 @@ from html import escape
 from helpers import environment, limits
 
 SHOWN = ("n_train", "n_test", "r", "lora_alpha", "target_modules", "compute_dtype")
-ESTIMATED = ("ram_gb", "disk_gb", "minutes")  # on a GPU: not measured on one yet
+ESTIMATED = ("ram_gb", "disk_gb", "minutes")  # on a GPU: not measured on these cards yet
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ POCKET = Profile(
     minutes=2,
 )
 
-# Nothing below has been measured on a GPU yet. n_train is chosen so that a run takes about half an
-# hour. minutes is an estimate: n_train items of 110 tokens at 400 (T4), 750 (L4) or 1,950 (A100)
+# That these fit into gpu_gib was measured with the memory of a larger card capped (tests/gpu); how
+# fast the cards themselves are was not. n_train is chosen for a run of about half an hour. minutes is an estimate: n_train items of 110 tokens at 400 (T4), 750 (L4) or 1,950 (A100)
 # tokens a second, a quarter more for padding, and 6 minutes to download 5.8 GB, load it and score the
 # test items twice. ram_gb is an estimate too: the weights pass through memory on the way to the card.
 T4 = Profile(

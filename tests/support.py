@@ -120,6 +120,26 @@ def make_trainer(model, items, folder, *, lora, tokenizer=None, callbacks=(), **
     return trainer
 
 
+def write_items(folder: Path, n_train: int, n_test: int) -> Path:
+    """`folder`, laid out like a data set on the hub: parquet files of three splits, two columns.
+
+    As in the lectures' data, no true price is given, and one price in each split is above $999.
+    """
+    from datasets import Dataset
+
+    from helpers import catalogue
+
+    sizes = {"train": ("train", n_train), "val": ("validation", 20), "test": ("test", n_test)}
+    for split, (ours, n) in sizes.items():
+        rows = catalogue.load(ours).select(range(n))
+        completions = list(rows["completion"])
+        completions[3] = "1249.00"
+        items = Dataset.from_dict({"prompt": rows["prompt"], "completion": completions})
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        items.to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
 def peft_count(config, r, target_modules, kind="CausalLM"):
     """The weights that peft trains on the model of `config`, counted on the meta device.
 

@@ -175,7 +175,7 @@ def test_no_test_that_needs_a_card_runs_by_default(request):
     tests = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     tests = [test for test in tests if test.name.startswith("test_")]
     marked = [t for t in tests if "needs_gpu" in map(ast.unparse, t.decorator_list)]
-    assert len(marked) == len(tests) - 1 >= 5  # all but the one that needs no card
+    assert len(tests) - len(marked) == 2 and len(marked) >= 5  # two need no card
     if request.config.option.markexpr != "gpu":
         assert not [i.name for i in request.session.items if i.get_closest_marker("gpu")]
         assert not torch.cuda.is_available()

@@ -9,12 +9,11 @@ import json
 import pytest
 import run_lessons as runner
 import torch
-from datasets import Dataset
 from judging import judge_cells
-from support import TOY_8B, nf4
+from support import TOY_8B, nf4, write_items
 from transformers import LlamaForCausalLM
 
-from helpers import base_model, catalogue, profiles
+from helpers import base_model, profiles
 
 LESSON = runner.NOTEBOOKS / "08_qlora_sft.ipynb"
 NEEDS_A_GPU = {"compute_dtype": "float32", "optim": "adamw_torch", "gpu_gib": 0}
@@ -41,16 +40,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder like the hub's data set: parquet files of three splits, two columns."""
-    folder = tmp_path_factory.mktemp("items")
-    (folder / "data").mkdir()
-    for split, ours, n in (("train", "train", 64), ("val", "validation", 20), ("test", "test", 24)):
-        rows = catalogue.load(ours).select(range(n))
-        completions = list(rows["completion"])
-        completions[3] = "1249.00"
-        items = Dataset.from_dict({"prompt": rows["prompt"], "completion": completions})
-        items.to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
-    return folder
+    return write_items(tmp_path_factory.mktemp("items"), n_train=64, n_test=24)
 
 
 def said_by(cell):
