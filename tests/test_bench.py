@@ -20,13 +20,13 @@ def small(monkeypatch):
     monkeypatch.setattr(bench, "N_SCORED", 2)
 
 
-@pytest.mark.parametrize("part", ["training", "scoring"])
+@pytest.mark.parametrize("part", ["training", "where", "scoring"])
 def test_a_part_gives_a_title_what_was_measured_and_a_table(part, small):
     title, about, table = bench.PARTS[part]()
     head, rule, *rows = table.splitlines()
     assert title and about and len(rows) >= 4
     assert {line.count("|") for line in (head, rule, *rows)} == {5}
-    assert "100 %" in table or "tokens/s" in table
+    assert "100 %" in table or "tokens/s" in table or "together" in table
 
 
 def test_a_part_replaces_its_own_section_and_no_other(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -40,6 +41,7 @@ POCKET = profiles.PROFILES["pocket"]
 LESSON_08 = HERE.parent.parent / "notebooks" / "08_qlora_sft.ipynb"
 LORA = dict(r=POCKET.r, lora_alpha=POCKET.lora_alpha, target_modules=list(POCKET.target_modules))
 N_ROUNDS, N_SEEDS, N_ITEMS, N_SCORED = 3, 4, 640, 200  # items trained on in a round, and scored
+NOTHING = nullcontext()
 HEAD = "| what | median | smallest to largest | budget or goal |\n|---|---|---|---|"
 IN_WIDGETS = """
 import time
@@ -105,14 +107,15 @@ LECTURES = dict(  # of what the lectures set, what bears on the rate
 )
 
 
-def with_trainer(items, **settings) -> float:
-    """Seconds that an SFTTrainer of these settings takes for one epoch of `items`."""
+def with_trainer(items, around=NOTHING, **settings) -> float:
+    """Seconds that an SFTTrainer of these settings takes for one epoch of `items`, in `around`."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {"num_train_epochs": 1, "logging_steps": 10} | settings
         trainer = make_trainer(load(), items, folder, lora=LORA, **settings)
-        start = time.perf_counter()
-        trainer.train()
-        return time.perf_counter() - start
+        with around:
+            start = time.perf_counter()
+            trainer.train()
+            return time.perf_counter() - start
 
 
 def with_sfttrainers_defaults(items) -> float:
@@ -138,8 +141,8 @@ def in_rows(items, tokenizer) -> list[tuple[list[int], int]]:
     return rows
 
 
-def with_bare_loop(rows, completion_only: bool, by_length: bool = False) -> float:
-    """Seconds of one epoch by a loop of ten lines.
+def with_bare_loop(rows, completion_only: bool, by_length: bool = False, around=NOTHING) -> float:
+    """Seconds of one epoch, in `around`, by a loop of ten lines.
 
     completion_only: logits of the tokens that carry a label, not of all.
     by_length: each batch has items of about one length; otherwise random ones.
@@ -153,25 +156,28 @@ def with_bare_loop(rows, completion_only: bool, by_length: bool = False) -> floa
     if by_length:
         order = np.argsort([len(ids) for ids, _ in rows])
     batches = np.split(order, range(size, len(order), size))
-    start = time.perf_counter()
-    for at in chance.permutation(len(batches)):
-        batch = [rows[i] for i in batches[at]]
-        longest = max(len(ids) for ids, _ in batch)
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)  # filled up on the right: the
-        target = torch.full(
-            (len(batch), longest), -100
-        )  # causal mask keeps the rest from seeing it
-        for i, (row_ids, n_prompt) in enumerate(batch):
-            ids[i, : len(row_ids)] = torch.tensor(row_ids)
-            target[i, n_prompt - 1 : len(row_ids) - 1] = torch.tensor(row_ids[n_prompt:])
-        hidden = llama.model(ids, use_cache=False).last_hidden_state
-        counted = target != -100 if completion_only else torch.ones_like(target, dtype=torch.bool)
-        logits = llama.lm_head(hidden[counted])
-        F.cross_entropy(logits, target[counted], ignore_index=-100).backward()
-        torch.nn.utils.clip_grad_norm_(trained, 0.3)
-        optimizer.step()
-        optimizer.zero_grad()
-    return time.perf_counter() - start
+    with around:
+        start = time.perf_counter()
+        for at in chance.permutation(len(batches)):
+            batch = [rows[i] for i in batches[at]]
+            longest = max(len(ids) for ids, _ in batch)
+            ids = torch.zeros(len(batch), longest, dtype=torch.long)  # filled up on the right: the
+            target = torch.full(
+                (len(batch), longest), -100
+            )  # causal mask keeps the rest from seeing it
+            for i, (row_ids, n_prompt) in enumerate(batch):
+                ids[i, : len(row_ids)] = torch.tensor(row_ids)
+                target[i, n_prompt - 1 : len(row_ids) - 1] = torch.tensor(row_ids[n_prompt:])
+            hidden = llama.model(ids, use_cache=False).last_hidden_state
+            counted = (
+                target != -100 if completion_only else torch.ones_like(target, dtype=torch.bool)
+            )
+            logits = llama.lm_head(hidden[counted])
+            F.cross_entropy(logits, target[counted], ignore_index=-100).backward()
+            torch.nn.utils.clip_grad_norm_(trained, 0.3)
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.perf_counter() - start
 
 
 def products_per_second() -> float:
@@ -229,6 +235,58 @@ def training() -> tuple[str, str, str]:
 
 
 # ---- order: is the error the same when items of one length share a batch?
+
+
+KINDS = {  # of torch's operations, by how their names begin
+    "products of matrices": ("aten::mm", "aten::bmm", "aten::addmm"),
+    "attention": ("aten::_scaled_dot_product", "aten::_flash_attention"),
+    "unpacking 4 bits": ("bitsandbytes::", "MatMul4Bit"),
+    "softmax and loss": ("aten::_log_softmax", "aten::nll", "aten::exp", "aten::argmax", "Nll"),
+    "the optimizer's step": ("Optimizer.step",),
+}
+
+
+def seconds_by_kind(run) -> dict[str, float]:
+    """Where `run(around)` spends its seconds: {kind of operation: s}, and outside of torch's."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with tempfile.TemporaryFile() as quiet:
+        old = os.dup(2)
+        os.dup2(quiet.fileno(), 2)  # the profiler tells stderr that it starts
+        profiler = profile(activities=[ProfilerActivity.CPU])
+        try:
+            wall = run(profiler)
+        finally:
+            os.dup2(old, 2)
+    found = dict.fromkeys([*KINDS, "torch's other operations"], 0.0)
+    for event in profiler.key_averages():
+        kinds = [kind for kind, names in KINDS.items() if event.key.startswith(names)]
+        found[(kinds or ["torch's other operations"])[0]] += event.self_cpu_time_total / 1e6
+    return found | {"Python, outside of them": wall - sum(found.values()), "together": wall}
+
+
+def where() -> tuple[str, str, str]:
+    tokenizer = base_model.load_tokenizer(base_model.POCKET)
+    items = catalogue.load("train").select(range(N_ITEMS))
+    rows, settings = in_rows(items, tokenizer), lessons_settings()
+    ways = {
+        "lesson 8": lambda around: with_trainer(items, around, **settings),
+        "best bare loop": lambda around: with_bare_loop(rows, True, around=around),
+    }
+    found = {name: [] for name in ways}
+    with_bare_loop(rows[:64], completion_only=True)  # warm
+    for _ in range(N_ROUNDS):
+        for name, run in ways.items():
+            found[name].append(seconds_by_kind(run))
+    table = [HEAD]
+    for name, rounds in found.items():
+        for kind in rounds[0]:
+            table.append(row(f"{name}: {kind}", [r[kind] for r in rounds], "s", digits=2))
+    about = (
+        f"One epoch of {N_ITEMS} items under torch's profiler, which itself takes some of the time. "
+        "Python is what is left: the trainer's own work and the way from one operation to the next."
+    )
+    return "Where the time goes", about, "\n".join(table)
 
 
 def error_after(seed: int, **settings) -> float:
@@ -466,6 +524,7 @@ def course() -> tuple[str, str, str]:
 
 PARTS = {
     "training": training,
+    "where": where,
     "order": order,
     "scoring": the_scoring,
     "growth": growth,
@@ -486,7 +545,7 @@ def machine() -> str:
     return (
         f"{datetime.date.today()}: {name}, {os.cpu_count()} cores ({runner.cpu()}), "
         f"{torch.get_num_threads()} threads, {memory:.0f} GB, Python {platform.python_version()}, "
-        f"{versions}. No GPU: figures of a card are not measured."
+        f"{versions}. Figures of a card: tests/gpu/README.md."
     )
 
 
