@@ -108,11 +108,12 @@ class Prediction:
     """What a learner types before a run: call it with the guess and with what came out.
 
     unit: of the number. near: up to this factor, too high or too low, a number counts as near.
-    A word counts if it is the same, in capitals or not.
+    A word is right if it is the same, in capitals or not; among: the words that count at all.
     """
 
     unit: str = ""
     near: float = 1.25
+    among: tuple[str, ...] = ()
     kind: ClassVar[str] = "predictions"
 
     def __call__(self, guess, came_out) -> Verdict:
@@ -120,7 +121,11 @@ class Prediction:
             said = came_out if isinstance(came_out, str) else show(float(came_out))
             return Verdict("untouched", f"no guess typed; it is {said} {self.unit}".strip())
         if isinstance(came_out, str):
-            right = str(guess).strip().casefold() == came_out.casefold()
+            word = str(guess).strip().casefold()
+            if self.among and word not in self.among:
+                listed = " or ".join(f'"{known}"' for known in self.among)
+                return Verdict("untouched", f"{show(guess)} does not count: type {listed}")
+            right = word == came_out.casefold()
             said = f"you said {show(guess)}; it is {came_out}"
         elif not is_number(guess):
             return Verdict("untouched", f"{show(guess)} is not a number, so it does not count")
@@ -167,7 +172,10 @@ def compare(
         try:
             got = answer(*arguments)
         except (Exception, SystemExit) as error:  # whatever the learner's code raises
-            return Verdict("wrong", f"{_call(answer, case)} raised {type(error).__name__}: {error}")
+            said = f"{_call(answer, case)} raised {type(error).__name__}: {error}"
+            alike = (m for m in mistakes if _raised(m, case) == repr(error))
+            lines = [said, *(sentence(mistake) for mistake in list(alike)[:1])]
+            return Verdict("wrong", "\n  ".join(lines))
         if got is None:
             if _is_stub(answer):
                 return Verdict("untouched", "not done yet")
@@ -226,6 +234,15 @@ def _given(function, case):
         return function(*copy.deepcopy(case))
     except (Exception, SystemExit):
         return None
+
+
+def _raised(function, case) -> str:
+    """What `function` raises on this case, as its repr; empty if nothing."""
+    try:
+        function(*copy.deepcopy(case))
+    except (Exception, SystemExit) as error:
+        return repr(error)
+    return ""
 
 
 def _changed_in_place(answer, arguments, case) -> str:

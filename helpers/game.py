@@ -92,7 +92,12 @@ class Game:
         guesses, prices = np.array(self.played), np.array(self.prices[:n])
         colour = scoring.colours(guesses, prices)[-1]
         said = f"It costs ${prices[-1]:.0f}; you said ${guesses[-1]:.0f}: {colour}."
-        return said, f"<p>So far you are off by ${abs(guesses - prices).mean():.1f} on average.</p>"
+        bands = "; ".join(
+            f"{name}: off by less than ${limit} or than {share:.0%} of the price"
+            for name, (limit, share) in scoring.BANDS.items()
+        )
+        mean = f"So far you are off by ${abs(guesses - prices).mean():.1f} on average."
+        return said, f"<p>{mean}</p><p>{bands}; red: the rest.</p>"
 
 
 def dollars(entry) -> float:

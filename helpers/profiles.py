@@ -246,7 +246,10 @@ def choose(name: str = "auto", **changes) -> Profile:
         )
     if "optim" in changes:
         _check_optimizer(changes["optim"])
-    profile = replace(profile, **changes)
+    try:
+        profile = replace(profile, **changes)
+    except ValueError as error:
+        raise ValueError(str(error)) from None  # without the way through dataclasses
     if profile.gpu_gib and card is None:
         raise ValueError(
             f"profile {profile.name} needs a GPU with {profile.gpu_gib:.0f} GiB and this machine has "

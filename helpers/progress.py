@@ -14,8 +14,9 @@ from pathlib import Path
 from helpers import BUILD, ROOT, questions, write_json
 
 CHECKS = r"helpers\.lesson_(\d\d)\.checks"
-KINDS = ("exercises", "predictions", "quiz")  # the `kind` of a Check, a Prediction, a Question
-FIRST = ("predictions", "quiz")  # of these the first answer counts
+# The `kind` of a Check, a Prediction, a Question. Of those with a word for what is right, the first
+# answer counts.
+KINDS = {"exercises": "", "predictions": "near", "quiz": "right at once"}
 
 
 def file() -> Path:
@@ -35,7 +36,7 @@ def note(judge, right: bool) -> None:
         return
     noted = read()
     before = noted.setdefault(lesson, {}).setdefault(judge.kind, {})
-    if name in before and (before[name] or judge.kind in FIRST):
+    if name in before and (before[name] or KINDS[judge.kind]):
         return
     before[name] = right
     try:
@@ -104,8 +105,15 @@ class Progress:
         return f"{said} Lessons with unsolved exercises: {', '.join(str(int(n)) for n in left)}."
 
     def _said(self, lessons):
-        counts = {kind: self.count(kind, lessons) for kind in KINDS}
-        return ", ".join(f"{kind} {right} of {of}" for kind, (right, of) in counts.items() if of)
+        said = []
+        for kind, praise in KINDS.items():
+            right, of = self.count(kind, lessons)
+            made = sum(len(self.noted.get(lesson, {}).get(kind, {})) for lesson in lessons)
+            if of and praise and made:  # the first answer counts: a wrong one is an answer, too
+                said.append(f"{kind} {made} of {of} ({right} {praise})")
+            elif of:
+                said.append(f"{kind} {right} of {of}")
+        return ", ".join(said)
 
 
 class LastPage:

@@ -46,6 +46,8 @@ class SixShapes(Check):
         pairs = ", and at ".join(f"{PAIRS[k][0]} and {PAIRS[k][1]}" for k in wrong)
         named = max(self.mistakes, key=lambda m: self._explained(m, got, wrong))
         said = f"\n  {sentence(named)}" if self._explained(named, got, wrong) else ""
+        if any(isinstance(got[k], str) for k in wrong):
+            said = "\n  What is in quotes is text: write the tuple, or None, without them."
         return Verdict("wrong", f"{score}{left}; look again at {pairs}{said}")
 
     @staticmethod
@@ -235,7 +237,7 @@ def only_reshaped(broken):
 
 
 def reshaped_twice(broken):
-    """Nothing has changed: the second reshape undoes the first. Move the channels with permute."""
+    """That is still the broken picture; a second reshape undoes the first. Use permute for the channels."""
     return broken.clone()
 
 
@@ -338,6 +340,16 @@ def _total(x, mask):
 def with_padding(x, mask):
     """The padding is in the mean."""
     return x.mean(dim=1)
+
+
+def mask_without_C(x, mask):
+    """The mask has no C: `mask[:, :, None]` has the shape (B, T, 1), and meets x."""
+    return (x * mask).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+def count_without_keepdim(x, mask):
+    """The count has the shape (B,): with keepdim=True it is (B, 1), and each row meets its own."""
+    return _total(x, mask) / mask.sum(dim=1)
 
 
 def padding_in_the_sum(x, mask):
@@ -445,6 +457,8 @@ masked_mean = Check(
     ],
     mistakes=[
         with_padding,
+        mask_without_C,
+        count_without_keepdim,
         padding_in_the_sum,
         divided_by_T,
         divided_by_all,

@@ -46,7 +46,9 @@ class LiveView(RunRecord):
 
     def logged(self, row):
         if self.live:
-            self._tell(f"{self._seconds_left():.0f} s left")
+            if not self.stopped:
+                left = self._seconds_left()
+                self._tell(f"{left:.0f} s left" if left < 120 else f"{left / 60:.0f} min left")
             if time.time() >= self._next_picture:
                 self._draw()
         elif row["step"] >= self._next_line:
@@ -63,6 +65,12 @@ class LiveView(RunRecord):
             plots.show(*self._picture())
         else:
             print("Nothing to draw: the run was stopped before its first step.")
+
+    def stop(self, _button=None):
+        super().stop()
+        if self._opened:
+            self._stop.disabled = True
+            self._tell("stopping after the step under way")
 
     def replay(self) -> None:
         """Display each look at the model, to go through with a slider: belief and held-out error.

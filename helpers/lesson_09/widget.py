@@ -51,11 +51,12 @@ def browser(items, guesses) -> ipywidgets.VBox:
     number, slider = widgets.knob("place", 1, 1, len(prices))
 
     def found():
-        word = words.value.strip().lower()
+        wanted = words.value.lower().split()
         return [
             i
             for i in orders[order.value]
-            if category.value in (ALL, categories[i]) and word in texts[i].lower()
+            if category.value in (ALL, categories[i])
+            and all(word in texts[i].lower() for word in wanted)
         ]
 
     def answer():

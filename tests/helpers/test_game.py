@@ -29,6 +29,7 @@ def test_all_items_are_priced_one_after_the_other():
     play(game, "$1,210")
     assert "It costs $200; you said $1210: red." in said(game)
     assert "off by $527.5 on average" in said(game)
+    assert "orange: off by less than $80 or than 40% of the price; red: the rest." in said(game)
     assert game.guesses().tolist() == [90, 1210]
     assert game.entry.disabled and game.button.disabled and "All 2 are priced" in game.item.value
     game.take()

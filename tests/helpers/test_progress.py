@@ -44,10 +44,11 @@ def test_the_first_prediction_counts(prediction):
     assert prediction(None, 7.66).state == "untouched"
     assert prediction("much", 7.66).state == "untouched"
     assert progress.read() == {}
+    assert "predictions 0 of 3," in str(progress.Progress(4))
     assert prediction(100, 7.66).state == "wrong"
     assert prediction(7.66, 7.66).state == "right"
     assert progress.read() == {"04": {"predictions": {"first_loss": False}}}
-    assert "predictions 0 of 1" in str(progress.Progress(4))
+    assert "predictions 1 of 3 (0 near)," in str(progress.Progress(4))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,12 @@ def test_a_prediction_is_near_or_the_same_word(guess, came_out, state, predictio
     verdict = prediction(guess, came_out)
     assert verdict.state == state
     assert state == "untouched" or "it is" in verdict.reason
+
+
+def test_only_the_words_that_were_asked_for_count():
+    word = exercises.Prediction(among=("rises", "falls"))
+    assert repr(word("5.73", "falls")) == """· '5.73' does not count: type "rises" or "falls\""""
+    assert word(" Rises", "falls").state == "wrong" and word("FALLS", "falls").state == "right"
 
 
 def test_a_prediction_is_told_how_far_off_it_was():

@@ -1,6 +1,8 @@
 """Lesson 8's live view: one item's belief in sight, and a replay of every look at the model."""
 
+import math
 import re
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +96,26 @@ def test_the_record_gets_the_numbers_and_the_view_keeps_the_belief_of_its_run_al
     live.step, live.watched = 0, {}  # as a run does that starts over
     live._look_at(10)
     assert list(live.beliefs) == [0] and (live.beliefs[0] == BELIEFS[10]).all()
+
+
+def test_a_stop_is_answered_at_once():
+    live = widget.LiveView(lambda model: None, 85.0, 20.0, live=True)
+    live.max_steps, live._start, live._next_picture = 12, time.time(), math.inf
+    live._open()
+    live.stop()
+    live.step = 3
+    live.logged({"step": 3})  # of the step that was under way
+    assert "stopping after the step" in live._text.value and live._stop.disabled and live.stopped
+
+
+def test_the_time_left_is_told_in_minutes_where_it_is_long():
+    live = widget.LiveView(lambda model: None, 85.0, 20.0, live=True)
+    live.max_steps, live._next_picture = 100, math.inf
+    live._open()
+    for ago, said in ((1, "99 s left"), (60, "99 min left")):
+        live.step, live._start = 1, time.time() - ago
+        live.logged({"step": 1})
+        assert said in live._text.value
 
 
 def test_a_training_that_diverges_ends_with_what_to_do_and_shows_what_there_is(capsys):

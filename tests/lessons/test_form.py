@@ -104,6 +104,7 @@ def test_the_first_screen_is_the_title_and_the_subject(lesson):
     number = int(path.stem[:2])
     assert re.match(rf"# {number}\. .+\n\n\*\*.+\?\*\*\n\nAt the end .+\n\nNeeds: ", title.source)
     assert BADGE in title.source
+    assert "\n\nBelow is a recorded run. To guess before you see, clear it first: " in title.source
     assert f"/notebooks/{path.name})" in title.source
     assert runner.tags(colab) == ["colab"] and runner.tags(setup) == ["setup"]
     assert colab.source == first_cell.source(*links.address())

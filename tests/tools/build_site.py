@@ -103,6 +103,7 @@ def prose(source: str) -> str:
     source = source.replace(BADGE, "static/colab.svg")
     source = source.replace("](../README.md", f"](https://github.com/{repo}/blob/{ref}/README.md")
     source = source.replace(" The first choice counts.", "")
+    source = re.sub(r"\n\nBelow is a recorded run\..+", "", source)  # here nothing is cleared
     return with_terms(source)
 
 

@@ -32,6 +32,7 @@ WRONG_SHAPES = [
     _but(5, ()),  # a scalar where nothing comes out
     _but(0, (4, 6)),  # sizes added as well
     _but(2, "None"),  # the word
+    _but(0, "(2, 3)"),  # in quotes
     SHAPES[:5],  # one is missing
     [6, 6, None, 20, 72, None],  # numbers of elements
     SHAPES[::-1],
@@ -569,6 +570,10 @@ NAMED = {
     },
     "masked_mean": {
         "with_padding": lambda x, mask: np.mean(x.numpy(), axis=1),
+        "mask_without_C": lambda x, mask: torch.mul(x, mask).sum(1) / mask.sum(1)[:, None],
+        "count_without_keepdim": lambda x, mask: (
+            torch.einsum("btc,bt->bc", x, mask.float()) / mask.count_nonzero(dim=1)
+        ),
         "padding_in_the_sum": lambda x, mask: torch.stack(sum_of_all(x, mask)),
         "divided_by_T": lambda x, mask: sum_of_the_real(x, mask) / mask.shape[1],
         "divided_by_all": lambda x, mask: sum_of_the_real(x, mask) / mask.count_nonzero(),

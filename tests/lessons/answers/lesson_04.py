@@ -842,6 +842,10 @@ NAMED = {
             -np.log(z.numpy()[range(len(t)), t.numpy()]).mean()
         ),
         "over_the_places": over_the_places,
+        "sum_over_all_places": lambda z, t: (
+            math.log(sum(math.exp(v) for row in z.tolist() for v in row))
+            - _mean(row[i] for row, i in zip(z.tolist(), t.tolist(), strict=True))
+        ),
         "log_forgotten": lambda z, t: _mean(1 - p for p in _picked(z, t)),
         "minus_the_probability": lambda z, t: -_mean(_picked(z, t)),
         "own_entropy": lambda z, t: _mean(
