@@ -131,10 +131,10 @@ def test_the_first_answer_counts():
     assert progress.read() == {"04": {"quiz": {question.place[1]: False}}}
     choice, _ = asked_in(quiz.panel(LESSONS["04"]))[0]  # as when the cell runs again
     choice.value = right.text
-    assert "quiz 0 of 3" in str(progress.Progress(4))
+    assert "quiz 1 of 3 (0 right at once)" in str(progress.Progress(4))
     choice, _ = asked_in(quiz.panel(LESSONS["04"]))[1]
     choice.value = choice.options[index_of_right(LESSONS["04"][1])]
-    assert "quiz 1 of 3" in str(progress.Progress(4))
+    assert "quiz 2 of 3 (1 right at once)" in str(progress.Progress(4))
 
 
 def test_a_full_disk_does_not_hide_the_reason(monkeypatch):
