@@ -12,6 +12,8 @@ from IPython.display import display
 
 NAMED = {"description_width": "initial"}  # the label is as wide as its text
 TABLE = 'style="text-align: right; border-collapse: separate; border-spacing: 16px 1px"'
+# The classic Notebook takes what is between two dollar signs for a formula, but not in this class
+NO_FORMULA = 'class="tex2jax_ignore"'
 LINES = "line-height: 1.4"  # ipywidgets' own is that of a control: too much for text in lines
 FITS = "width: 0; min-width: 100%; overflow-x: auto"  # what is wider than a phone moves by itself
 APART = {"width": "auto", "margin": "2px 20px 2px 0"}  # nearer to its own label than to the next
@@ -80,8 +82,9 @@ class Answer(ipywidgets.HTML):
             sentence, below = f"✗ {error}", ""
         except Exception as error:
             sentence, below = f"✗ {type(error).__name__}: {error}", ""
-        said = f'<p role="status" aria-live="polite" style="{LINES}"><b>{escape(sentence)}</b></p>'
-        self.value = said + (below and f'<div style="{LINES}; {FITS}">{below}</div>')
+        look = f'{NO_FORMULA} style="{LINES}'
+        said = f'<p role="status" aria-live="polite" {look}"><b>{escape(sentence)}</b></p>'
+        self.value = said + (below and f'<div {look}; {FITS}">{below}</div>')
 
 
 def answer_to(answer: Callable[[], tuple[str, str]], *controls) -> Answer:

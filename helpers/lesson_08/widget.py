@@ -198,9 +198,11 @@ class LiveView(RunRecord):
         self._tell("starting")
 
     def _tell(self, state: str):
+        from helpers.widgets import NO_FORMULA
+
         self._bar.value = self.step
         text = " · ".join([*self._figures(), state])
-        self._text.value = f'<span role="status">{escape(text)}</span>'
+        self._text.value = f'<span role="status" {NO_FORMULA}>{escape(text)}</span>'
 
     def _draw(self):
         start = time.time()
