@@ -173,9 +173,10 @@ def compare(
             got = answer(*arguments)
         except (Exception, SystemExit) as error:  # whatever the learner's code raises
             said = f"{_call(answer, case)} raised {type(error).__name__}: {error}"
-            alike = (m for m in mistakes if _raised(m, case) == repr(error))
-            lines = [said, *(sentence(mistake) for mistake in list(alike)[:1])]
-            return Verdict("wrong", "\n  ".join(lines))
+            for mistake in mistakes:
+                if _outcome(mistake, case)[1] == repr(error):
+                    return Verdict("wrong", f"{said}\n  {sentence(mistake)}")
+            return Verdict("wrong", said)
         if got is None:
             if _is_stub(answer):
                 return Verdict("untouched", "not done yet")
@@ -230,19 +231,15 @@ def _gives(mistake, case, got, rel_tol) -> bool:
 
 def _given(function, case):
     """What `function` returns on this case, None if it raises."""
-    try:
-        return function(*copy.deepcopy(case))
-    except (Exception, SystemExit):
-        return None
+    return _outcome(function, case)[0]
 
 
-def _raised(function, case) -> str:
-    """What `function` raises on this case, as its repr; empty if nothing."""
+def _outcome(function, case) -> tuple:
+    """(what `function` returns on this case, what it raises, as its repr); one of them is None."""
     try:
-        function(*copy.deepcopy(case))
+        return function(*copy.deepcopy(case)), None
     except (Exception, SystemExit) as error:
-        return repr(error)
-    return ""
+        return None, repr(error)
 
 
 def _changed_in_place(answer, arguments, case) -> str:

@@ -101,9 +101,10 @@ POCKET = Profile(
 )
 
 # That these fit into gpu_gib was measured with the memory of a larger card capped (tests/gpu); how
-# fast the cards themselves are was not. n_train is chosen for a run of about half an hour. minutes is an estimate: n_train items of 110 tokens at 400 (T4), 750 (L4) or 1,950 (A100)
-# tokens a second, a quarter more for padding, and 6 minutes to download 5.8 GB, load it and score the
-# test items twice. ram_gb is an estimate too: the weights pass through memory on the way to the card.
+# fast the cards themselves are was not. n_train is chosen for a run of about half an hour. minutes is
+# an estimate: n_train items of 110 tokens at 400 (T4), 750 (L4) or 1,950 (A100) tokens a second, a
+# quarter more for padding, and 6 minutes to download 5.8 GB, load it and score the test items twice.
+# ram_gb is an estimate too: the weights pass through memory on the way to the card.
 T4 = Profile(
     name="colab-t4",
     base="unsloth/Meta-Llama-3.1-8B-bnb-4bit",  # no gate; already in NF4 with double quantization

@@ -87,11 +87,10 @@ class Progress:
     def __init__(self, lesson: int | None = None):
         self.lesson, self.noted, self.all = lesson, read(), there_are()
 
-    def count(self, kind: str, lessons: list[str]) -> tuple[int, int]:
-        """(right ones, how many there are) of a kind in `lessons`."""
+    def answers(self, kind: str, lessons: list[str]) -> list[bool | None]:
+        """Of each of a kind that `lessons` have: was the answer right? None where there is none."""
         places = [(lesson, name) for lesson in lessons for name in self.all[lesson][kind]]
-        right = [self.noted.get(le, {}).get(kind, {}).get(name, False) for le, name in places]
-        return sum(right), len(right)
+        return [self.noted.get(le, {}).get(kind, {}).get(name) for le, name in places]
 
     def __repr__(self):
         lessons = list(self.all) if self.lesson is None else [f"{self.lesson:02}"]
@@ -99,7 +98,7 @@ class Progress:
 
     def _in_all(self):
         said = f"The course: {self._said(list(self.all))}."
-        left = [n for n in self.all if len(set(self.count("exercises", [n]))) > 1]
+        left = [n for n in self.all if not all(self.answers("exercises", [n]))]
         if not left:
             return f"{said} All exercises are solved. Well done!"
         return f"{said} Lessons with unsolved exercises: {', '.join(str(int(n)) for n in left)}."
@@ -107,9 +106,10 @@ class Progress:
     def _said(self, lessons):
         said = []
         for kind, praise in KINDS.items():
-            right, of = self.count(kind, lessons)
-            made = sum(len(self.noted.get(lesson, {}).get(kind, {})) for lesson in lessons)
-            if of and praise and made:  # the first answer counts: a wrong one is an answer, too
+            answers = self.answers(kind, lessons)
+            of, right = len(answers), answers.count(True)
+            made = of - answers.count(None)
+            if praise and made:  # the first answer counts: a wrong one is an answer, too
                 said.append(f"{kind} {made} of {of} ({right} {praise})")
             elif of:
                 said.append(f"{kind} {right} of {of}")
@@ -126,9 +126,9 @@ class LastPage:
         self.so_far = Progress()
 
     def __repr__(self):
-        right, of = self.so_far.count("exercises", list(self.so_far.all))
-        if right < of:
-            return f"· Exercises left: {of - right}. When all are solved, a summary of the course appears here."
+        exercises = self.so_far.answers("exercises", list(self.so_far.all))
+        if left := len(exercises) - exercises.count(True):
+            return f"· Exercises left: {left}. When all are solved, a summary of the course appears here."
         lines = [f"{title_of(n)}. {question_of(n)}\n   {answer_of(n)}" for n in self.so_far.all]
         return "\n".join([*lines, "", self.so_far._in_all()])
 

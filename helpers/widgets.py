@@ -82,9 +82,9 @@ class Answer(ipywidgets.HTML):
             sentence, below = f"✗ {error}", ""
         except Exception as error:
             sentence, below = f"✗ {type(error).__name__}: {error}", ""
-        look = f'{NO_FORMULA} style="{LINES}'
-        said = f'<p role="status" aria-live="polite" {look}"><b>{escape(sentence)}</b></p>'
-        self.value = said + (below and f'<div {look}; {FITS}">{below}</div>')
+        spoken = f'role="status" aria-live="polite" {NO_FORMULA} style="{LINES}"'
+        said = f"<p {spoken}><b>{escape(sentence)}</b></p>"
+        self.value = said + (below and f'<div {NO_FORMULA} style="{LINES}; {FITS}">{below}</div>')
 
 
 def answer_to(answer: Callable[[], tuple[str, str]], *controls) -> Answer:

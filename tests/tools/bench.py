@@ -259,6 +259,7 @@ def seconds_by_kind(run) -> dict[str, float]:
             wall = run(profiler)
         finally:
             os.dup2(old, 2)
+            os.close(old)
     found = dict.fromkeys([*KINDS, "torch's other operations"], 0.0)
     for event in profiler.key_averages():
         kinds = [kind for kind, names in KINDS.items() if event.key.startswith(names)]
