@@ -91,7 +91,7 @@ class Game:
         n = len(self.played)
         guesses, prices = np.array(self.played), np.array(self.prices[:n])
         colour = scoring.colours(guesses, prices)[-1]
-        said = f"It costs ${prices[-1]:.0f}; you said ${guesses[-1]:.0f}: {colour}."
+        said = f"Item {n}: It costs ${prices[-1]:.0f}; you said ${guesses[-1]:.0f}: {colour}."
         bands = "; ".join(
             f"{name}: off by less than ${limit} or than {share:.0%} of the price"
             for name, (limit, share) in scoring.BANDS.items()

@@ -50,19 +50,23 @@ def browser(items, guesses) -> ipywidgets.VBox:
     )
     number, slider = widgets.knob("place", 1, 1, len(prices))
 
+    def wanted():
+        return words.value.replace(",", " ").split()
+
     def found():
-        wanted = words.value.lower().split()
+        lower = [word.lower() for word in wanted()]
         return [
             i
             for i in orders[order.value]
             if category.value in (ALL, categories[i])
-            and all(word in texts[i].lower() for word in wanted)
+            and all(word in texts[i].lower() for word in lower)
         ]
 
     def answer():
         if not (chosen := found()):
             where = "no item" if category.value == ALL else f"no item of {category.value}"
-            raise ValueError(f"{where} has {words.value.strip()!r} in its text: type other words")
+            listed = " and ".join(map(repr, wanted()))
+            raise ValueError(f"{where} has {listed} in its text: type other words")
         n = len(chosen)
         number.max, slider.max = n, max(n, 2)  # a slider needs two ends
         place = min(number.value, n)

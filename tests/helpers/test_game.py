@@ -25,6 +25,7 @@ def test_all_items_are_priced_one_after_the_other():
     assert "A &lt;red&gt; lamp" in game.item.value, "a shop's text is not HTML"
     play(game, "90")
     assert "It costs $45; you said $90: orange." in said(game)
+    assert "<b>Item 1: " in said(game), "the next one stands above it"
     assert "A chair<br>of oak" in game.item.value and game.entry.value == ""
     play(game, "$1,210")
     assert "It costs $200; you said $1210: red." in said(game)

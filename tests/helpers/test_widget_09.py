@@ -115,8 +115,10 @@ def test_words_that_no_text_has_are_explained_and_can_be_replaced(panel):
     assert "✗ no item of Home has" in panel.said and "<svg" not in panel.said
     panel.find("words in the text").value = "oak"
     assert told(panel)[1] == [200]
-    panel.find("words in the text").value = "Oak chair"  # in any order
+    panel.find("words in the text").value = "Oak, chair"  # in any order
     assert told(panel)[1] == [200]
+    panel.find("words in the text").value = "oak piano"
+    assert "✗ no item of Home has &#x27;oak&#x27; and &#x27;piano&#x27; in its text" in panel.said
 
 
 def test_a_place_outside_of_the_list_becomes_the_nearest(panel):
