@@ -42,7 +42,8 @@ MEASURED, README = HERE / "measured.json", HERE / "README.md"
 CHECKPOINTS = support.ROOT / "build" / "gpu"
 LESSON = runner.NOTEBOOKS / "08_qlora_sft.ipynb"
 CARDS = [profiles.T4, profiles.L4, profiles.A100]
-N_STEPS = 12  # of training, the first two not counted
+N_STEPS, N_WARM = 12, 2  # of training; of those, not counted
+LEVER_STEPS, LEVER_WARM = 60, 24  # CUDA has met most shapes of a batch by then
 LECTURES = replace(profiles.T4, compute_dtype="bfloat16", accumulation=1)
 FIXED = {"pad_to_multiple_of": LECTURES.max_length, "loss_type": "nll"}
 LEVERS = {  # one change each, all but the first and the last
@@ -93,11 +94,11 @@ def load(folder, profile):
     )
 
 
-def make_trainer(model, profile, out, texts=(2, 3, 4), **more):
-    """A trainer of N_STEPS with `profile`'s settings."""
+def make_trainer(model, profile, out, texts=(2, 3, 4), n_steps=N_STEPS, **more):
+    """A trainer of `n_steps` with `profile`'s settings."""
     return support.make_trainer(
         model,
-        items(N_STEPS * profile.batch_size * profile.accumulation, texts),
+        items(n_steps * profile.batch_size * profile.accumulation, texts),
         out,
         lora=dict(
             r=profile.r,
@@ -106,7 +107,7 @@ def make_trainer(model, profile, out, texts=(2, 3, 4), **more):
             target_modules=list(profile.target_modules),
         ),
         use_cpu=not torch.cuda.is_available(),
-        max_steps=N_STEPS,
+        max_steps=n_steps,
         per_device_train_batch_size=profile.batch_size,
         gradient_accumulation_steps=profile.accumulation,
         learning_rate=profile.learning_rate,
@@ -136,17 +137,18 @@ class Clock(TrainerCallback):
         torch.cuda.synchronize()
         self.marks.append(time.perf_counter())
 
-    def rates(self, accumulation):
-        """Of all steps after the second: seconds, tokens a second, and which share was padding.
+    def rates(self, accumulation, n_warm):
+        """Of all steps after the first `n_warm`: seconds, tokens a second, and which share was padding.
 
         step_seconds: of the fastest step, the median and the slowest. CUDA prepares itself once for
         each new shape of a batch, so a short run is slower than a long one.
         """
-        n_steps = len(self.marks) - 2
-        counted = self.batches[2 * accumulation : len(self.marks) * accumulation]
+        n_steps = len(self.marks) - n_warm
+        counted = self.batches[n_warm * accumulation : len(self.marks) * accumulation]
         n_tokens, n_places = (sum(column) for column in zip(*counted, strict=True))
-        seconds = self.marks[-1] - self.marks[1]
-        steps = sorted(b - a for a, b in pairwise(self.marks[1:]))
+        marks = self.marks[n_warm - 1 :]
+        seconds = marks[-1] - marks[0]
+        steps = sorted(b - a for a, b in pairwise(marks))
         return dict(
             seconds_a_step=seconds / n_steps,
             step_seconds=[steps[0], median(steps), steps[-1]],
@@ -155,14 +157,14 @@ class Clock(TrainerCallback):
         )
 
 
-def train(folder, profile, out, attn_implementation=None, texts=(2, 3, 4), **more):
-    """Figures of N_STEPS of training: seconds, tokens, memory, the last loss."""
+def train(folder, profile, out, attn_implementation=None, n_warm=N_WARM, **more):
+    """Figures of a short training: seconds, tokens, memory, the last loss."""
     gc.collect()
     torch.cuda.empty_cache()
     model = load(folder, profile)
     if attn_implementation:
         model.set_attn_implementation(attn_implementation)
-    trainer = make_trainer(model, profile, out, texts, **more)
+    trainer = make_trainer(model, profile, out, **more)
     clock = trainer.data_collator = Clock(trainer.data_collator)
     trainer.add_callback(clock)
     record = runs.RunRecord(profile=profile)
@@ -174,7 +176,7 @@ def train(folder, profile, out, attn_implementation=None, texts=(2, 3, 4), **mor
     predicted = memory.training_memory(model.config, replace(profile, max_length=longest))
     state = trainer.optimizer.optimizer.state if "paged" in profile.optim else {}
     paged = sum(t.nbytes for s in state.values() for t in s.values() if hasattr(t, "is_paged"))
-    found = clock.rates(profile.accumulation) | dict(
+    found = clock.rates(profile.accumulation, n_warm) | dict(
         peak_bytes=torch.cuda.max_memory_allocated() + paged,  # torch does not see paged memory
         longest=longest,
         loss=record.history[-1]["loss"],
@@ -359,11 +361,11 @@ def test_too_little_memory_is_told_and_the_first_advice_helps(base, tmp_path, ca
 
 @needs_gpu
 def test_what_each_lever_gains(base, tmp_path):
-    found = {}
+    found, steps = {}, {"n_steps": LEVER_STEPS, "n_warm": LEVER_WARM}
     for name, change in LEVERS.items():
         fields = {k: v for k, v in change.items() if k in vars(LECTURES)}
         more = {k: v for k, v in change.items() if k not in fields}
-        found[name] = train(base, replace(LECTURES, **fields), tmp_path, **more)
+        found[name] = train(base, replace(LECTURES, **fields), tmp_path, **steps, **more)
         keep("levers", name, **found[name])
     slow = found["the lectures' settings"]["tokens_a_second"]
     assert found["all that help"]["tokens_a_second"] > 2 * slow
