@@ -1,12 +1,25 @@
-"""The game of lessons 8 and 9: every guess is taken once, and a bad one is explained in its place."""
+"""The game of lessons 8 and 9: every guess is taken once and kept, and a bad one is explained."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from support import ROOT
 
+from helpers import game as module
 from helpers.game import Game, dollars
 
 TEXTS = ["A <red> lamp", "A chair\nof oak"]
 PRICES = [45, 200]
+
+
+@pytest.fixture(autouse=True)
+def build(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(module, "KEPT", {})
+    return tmp_path / "build"
 
 
 def said(game):
@@ -80,6 +93,56 @@ def test_typed_guesses_that_cannot_be_used_are_told_and_the_game_begins_afresh(t
     game = Game(TEXTS, PRICES, typed)
     game.box()
     assert why in said(game) and game.played == [] and "Item 1 of 2" in game.item.value
+
+
+def test_a_game_made_anew_goes_on_and_typed_guesses_come_first(build):
+    first = Game(TEXTS, PRICES)
+    first.box()
+    assert first.again.disabled and not build.exists(), "nothing to keep yet"
+    play(first, "95.5")
+    assert "you said $95.5:" in said(first), "as it was typed"
+    again = Game(TEXTS, PRICES)
+    again.box()
+    assert again.played == [95.5] and "Item 2 of 2" in again.item.value
+    assert "Item 1: It costs $45" in said(again)
+    play(again, "190")
+    assert Game(TEXTS, PRICES, [60]).played == [60, 190]
+    assert Game(TEXTS[:1], PRICES[:1]).played == [], "another game"
+    code = f"from helpers.game import Game; print(Game({TEXTS}, {PRICES}).played)"
+    env = os.environ | {"COURSE_BUILD": str(build)}
+    later = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True)
+    assert later.stdout.split() == [b"[95.5,", b"190.0]"], "in another process"
+
+
+def test_starting_over_forgets_what_was_guessed_in_the_box():
+    game = Game(TEXTS, PRICES, [44])
+    game.box()
+    play(game, "190")
+    assert game.guesses() is not None and not game.again.disabled
+    game.again.click()
+    assert game.played == [44] and "Item 2 of 2" in game.item.value
+    assert game.again.disabled and not game.entry.disabled
+    assert Game(TEXTS, PRICES, [44]).played == [44] == Game(TEXTS, PRICES).played
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "7", '{"NAME": "dear"}', '{"NAME": [-1]}', '{"NAME": 3}'])
+def test_a_file_of_guesses_that_cannot_be_used_is_no_hindrance(build, text):
+    name = Game(TEXTS, PRICES).name
+    build.mkdir()
+    (build / "guesses.json").write_text(text.replace("NAME", name), encoding="utf-8")
+    game = Game(TEXTS, PRICES)
+    game.box()
+    play(game, "50")
+    module.KEPT.clear()
+    assert Game(TEXTS, PRICES).played == [50]
+
+
+def test_where_nothing_can_be_written_the_kernel_keeps_the_guesses(build):
+    build.write_text("a file, no folder", encoding="utf-8")
+    game = Game(TEXTS, PRICES)
+    game.box()
+    play(game, "50")
+    assert Game(TEXTS, PRICES).played == [50] and "Item 2 of 2" in game.item.value
 
 
 def test_without_a_kernel_the_items_and_their_prices_can_be_read(capsys):
