@@ -145,7 +145,7 @@ class Prediction:
         factor = max(guess / came_out, came_out / guess)
         way = "high" if abs(guess) > abs(came_out) else "low"
         if factor <= self.near:
-            return True, f"{said}: near"
+            return True, f"{said}: near, within a factor of {self.near:g}"
         return False, f"{said}: too {way} by a factor of {factor:.3g}"
 
 

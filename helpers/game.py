@@ -53,7 +53,7 @@ class Game:
             f"<ol>{items}</ol><details><summary>Their prices in dollars</summary>{prices}</details>"
         )
         lines = [f"{n}. {' '.join(text.split())}" for n, text in enumerate(self.texts, start=1)]
-        widgets.static_twin("Without a kernel: the items", html, "\n".join(lines))
+        widgets.static_twin("No widget above? The items", html, "\n".join(lines))
 
     def box(self) -> ipywidgets.VBox:
         """The item, a box for the guess, a button, and the answer as the last child."""

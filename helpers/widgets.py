@@ -123,4 +123,4 @@ def static_twin(summary: str, html: str, text: str) -> None:
 
 def static_note(note: str) -> None:
     """`static_twin` of a sentence that leads to a picture of the same."""
-    static_twin("Without a kernel", f"<p>{escape(note)}</p>", note)
+    static_twin("No widget above?", f"<p>{escape(note)}</p>", note)

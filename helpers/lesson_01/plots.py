@@ -282,33 +282,35 @@ def matmul(a, b, c, row, column):
 
 
 def speed(rates, size):
-    """{who multiplies: multiplications a second}, each drawn at the power of ten below it."""
-    floors = {name: 10 ** math.floor(math.log10(rate)) for name, rate in rates.items()}
-    figure, ax = plt.subplots(figsize=(4.8, 0.8 + 0.75 * len(rates)))
+    """{who multiplies: multiplications a second}, the loops first."""
+    figure, ax = plt.subplots(figsize=(5.2, 0.8 + 0.75 * len(rates)))
     colours = (REFERENCE, TRAINING, ADAPTER)
-    bars = ax.barh(list(floors), list(floors.values()), color=colours[: len(rates)], height=0.5)
-    words = [f"over {_big(n)} a second" for n in floors.values()]
+    bars = ax.barh(list(rates), list(rates.values()), color=colours[: len(rates)], height=0.5)
+    words = [f"{_big(rate)} a second" for rate in rates.values()]
     for bar, text in zip(bars, words, strict=True):
         ax.text(1.5, bar.get_y() - 0.06, text, va="bottom", fontsize=10)
-    ax.set(xscale="log", xlim=(1, 10 * max(floors.values())), xlabel="multiplications a second")
+    ax.set(xscale="log", xlim=(1, 10 * max(rates.values())), xlabel="multiplications a second")
     ax.set_ylim(len(rates) - 0.6, -0.7)
-    first, *others = rates.values()
-    factor = max(others) / first
+    loops, *others = rates
+    fastest = max(others, key=rates.get)
+    factor = rates[fastest] / rates[loops]
     if factor >= 10:
-        title = f"torch is roughly {_big(10 ** round(math.log10(factor)))} times as fast"
+        device = fastest.removeprefix("torch, ")
+        title = f"torch on the {device}: {float(f'{factor:.2g}'):,.0f} times as fast"
     else:
         title = f"At size = {size} torch gains little: most of its time goes into starting"
     ax.set_title(title)
-    said = "; ".join(f"{name} {text}" for name, text in zip(floors, words, strict=True))
-    show(figure, f"Bars on a log axis, rounded down to a power of ten: {said}.")
+    said = "; ".join(f"{name} {text}" for name, text in zip(rates, words, strict=True))
+    show(figure, f"Bars on a log axis: {said}.")
 
 
 def _big(n):
-    """1,000,000 → "1 million"."""
+    """Two digits of a number: 18,432,111 → "18 million"."""
+    n = float(f"{n:.2g}")
     for size, word in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
         if n >= size:
-            return f"{n // size:,} {word}"
-    return f"{n:,}"
+            return f"{n / size:,.3g} {word}"
+    return f"{n:,.0f}"
 
 
 def batch(x, tokens):

@@ -34,7 +34,7 @@ def show_shapes(first: str, second: str) -> None:
             [f"({first}) {operation} ({second})", _written(result) if result else "refused"]
         )
     html, text = widgets.table(["", "shape"], rows)
-    widgets.static_twin("Without a kernel: the first answers", html, text)
+    widgets.static_twin("No widget above? The first answers", html, text)
 
 
 def shapes(first: str, second: str) -> ipywidgets.VBox:

@@ -28,7 +28,7 @@ def show_beliefs(belief_of: Callable, text: str) -> None:
     rows = [(T, _prices(at_temperature(belief_of(text), T))) for T in (0.5, 1.0, 2.0)]
     cells = [[f"{T:g}", *(f"{price:.0f}" for price in prices.values())] for T, prices in rows]
     html, plain = widgets.table(head, cells)
-    widgets.static_twin("Without a kernel: the first text's prices in dollars", html, plain)
+    widgets.static_twin("No widget above? The first text's prices in dollars", html, plain)
 
 
 def beliefs(belief_of: Callable, text: str) -> ipywidgets.VBox:

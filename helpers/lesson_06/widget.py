@@ -97,7 +97,7 @@ def show_calculator(configs: dict, r: int = 32) -> None:
     total, head, cells = lora_table(shapes, n_base, r, chosen)
     html, text = widgets.table(head, cells)
     widgets.static_twin(
-        f"Without a kernel: the answer at r = {r}",
+        f"No widget above? The answer at r = {r}",
         f"<p>{escape(name)}: {escape(total)}</p>{html}",
         f"{name}: {total}\n{text}",
     )

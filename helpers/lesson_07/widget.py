@@ -35,7 +35,7 @@ def show_quantizer(photo, weights, tables: dict, quantize: Callable, dequantize:
             rows.append([f"{bits}", name, *(f"{error:.1%}" for error in errors)])
     head = ["bits", "levels", "photograph off", "weights off"]
     html, text = widgets.table(head, rows)
-    widgets.static_twin("Without a kernel: errors in blocks of 64", html, text)
+    widgets.static_twin("No widget above? Errors in blocks of 64", html, text)
 
 
 def quantizer(

@@ -188,7 +188,7 @@ def what_it_cost(gaps, forgotten, before: float, than: str):
     on the base's own text, one a run}, in nats a token. before: the same before any tuning.
     """
     names = list(gaps)[::-1]
-    figure, axes = plt.subplots(1, 2, figsize=(6.2, 0.29 * len(names) + 1.4), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(6.2, 0.29 * len(names) + 1.6), sharey=True)
     _intervals(axes[0], [gaps[name] for name in names])
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set(xlabel="difference of errors ($)", ylim=(-0.6, len(names) - 0.4))
@@ -199,11 +199,11 @@ def what_it_cost(gaps, forgotten, before: float, than: str):
                      alpha=0.8)  # fmt: skip
     axes[1].axvline(before, color=REFERENCE, ls="--", lw=1.2)
     axes[1].set(xlabel="loss on own text (nats)", xlim=(0, None))
-    panel_title(axes[0], f"against {than}")
-    panel_title(axes[1], "dashed: before tuning")
+    panel_title(axes[0], f"against {than};\nblue: 0 is outside")
+    panel_title(axes[1], "each dot is a run;\ndashed: before tuning")
     others = [name for name in gaps if name != than and not name.startswith("this lesson")]
     n_worse = sum(gaps[name][1] > 0 for name in others)
-    heading(figure, f"Dollars lost by {n_worse} of {len(others)} cheaper ways; all of them forget")
+    heading(figure, f"Dollars lost by {n_worse} of {len(others)} recorded ways; all of them forget")
     listed = "; ".join(
         f"{name} {m:+.2f} ({a:+.2f} to {b:+.2f}), own text {np.mean(forgotten[name]):.2f}"
         for name, (m, a, b) in gaps.items()

@@ -372,7 +372,7 @@ def lesson_09(page):
     type_into(page, "words in the text", "refurbished")
     until(page, "place", "1 of 147: it costs $")
     type_into(page, "words in the text", "no such thing")
-    until(page, "place", "✗ no item has 'no such thing' in its text")
+    until(page, "place", "✗ no item has 'no' and 'such' and 'thing' in its text")
     type_into(page, "words in the text", "piano")
     until(page, "place", "1 of 67: it costs $")
     dots = page.locator("[data-place]")

@@ -101,7 +101,7 @@ def test_the_static_form_is_folded_and_says_the_same(monkeypatch):
     monkeypatch.setattr(widget, "display", lambda box: None)
     widget.show_calculator({"Llama 3.1 8B": LLAMA})
     (data,) = shown
-    assert data["text/html"].startswith("<details><summary>Without a kernel")
+    assert data["text/html"].startswith("<details><summary>No widget above? The")
     for part in ("27,262,976", "109.05 MB", "8,388,608", "5,242,880"):
         assert part in data["text/html"] and part in data["text/plain"]
 

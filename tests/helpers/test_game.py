@@ -148,7 +148,7 @@ def test_where_nothing_can_be_written_the_kernel_keeps_the_guesses(build):
 def test_without_a_kernel_the_items_and_their_prices_can_be_read(capsys):
     Game(TEXTS, PRICES).show()
     out = capsys.readouterr().out
-    assert "Without a kernel: the items" in out and "2. A chair of oak" in out
+    assert "No widget above? The items" in out and "2. A chair of oak" in out
 
 
 def test_dollars_takes_what_people_type():

@@ -78,7 +78,7 @@ def test_a_prediction_is_told_how_far_off_it_was():
     said = "✗ you said 100; it is 7.66 nats: too high by a factor of 13.1"
     assert repr(nats(100, 7.66)) == said
     assert repr(nats(0.5, 7.5)) == "✗ you said 0.5; it is 7.5 nats: too low by a factor of 15"
-    assert repr(nats(7.5, 7.66)) == "✓ you said 7.5; it is 7.66 nats: near"
+    assert repr(nats(7.5, 7.66)) == "✓ you said 7.5; it is 7.66 nats: near, within a factor of 1.1"
     assert repr(plain(-8, -2.0)) == "✗ you said -8; it is -2: too high by a factor of 4"
     assert repr(plain("rises", "falls")) == "✗ you said 'rises'; it is falls"
 

@@ -79,7 +79,7 @@ def test_without_a_kernel_a_table_says_what_temperature_does(monkeypatch):
     monkeypatch.setattr(widget, "display", lambda box: None)
     widget.show_beliefs(belief_of, "a lamp")
     [data] = shown
-    assert data["text/html"].startswith("<details><summary>Without a kernel")
+    assert data["text/html"].startswith("<details><summary>No widget above? The")
     for kind in ("text/html", "text/plain"):
         assert "most likely" in data[kind] and "60" in data[kind]
 
