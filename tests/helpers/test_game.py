@@ -125,7 +125,9 @@ def test_starting_over_forgets_what_was_guessed_in_the_box():
     assert Game(TEXTS, PRICES, [44]).played == [44] == Game(TEXTS, PRICES).played
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "7", '{"NAME": "dear"}', '{"NAME": [-1]}', '{"NAME": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "7", '{"NAME": "dear"}', '{"NAME": [-1]}', '{"NAME": 3}']
+)
 def test_a_file_of_guesses_that_cannot_be_used_is_no_hindrance(build, text):
     name = Game(TEXTS, PRICES).name
     build.mkdir()
