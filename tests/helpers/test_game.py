@@ -99,6 +99,7 @@ def test_a_game_made_anew_goes_on_and_typed_guesses_come_first(build):
     first = Game(TEXTS, PRICES)
     first.box()
     assert first.again.disabled and not build.exists(), "nothing to keep yet"
+    assert not first.entry.continuous_update, "a guess is not taken digit by digit"
     play(first, "95.5")
     assert "you said $95.5:" in said(first), "as it was typed"
     again = Game(TEXTS, PRICES)
@@ -119,10 +120,14 @@ def test_starting_over_forgets_what_was_guessed_in_the_box():
     game.box()
     play(game, "190")
     assert game.guesses() is not None and not game.again.disabled
+    assert game.item.value.endswith("<p></p>"), "no item is left"
     game.again.click()
     assert game.played == [44] and "Item 2 of 2" in game.item.value
     assert game.again.disabled and not game.entry.disabled
     assert Game(TEXTS, PRICES, [44]).played == [44] == Game(TEXTS, PRICES).played
+    play(game, "dear")
+    game.start_over()
+    assert "Item 1: It costs $45" in said(game), "and no fault"
 
 
 @pytest.mark.parametrize(
