@@ -110,7 +110,7 @@ class Server:
     folder: Path  # with the notebooks
 
     def end_kernels(self) -> None:
-        """And remove what they wrote: lesson 9 would find lesson 8's adapter."""
+        """End all kernels and remove what they wrote: lesson 9 would find lesson 8's adapter."""
         for session in ask(f"{self.address}/api/sessions"):
             ask(f"{self.address}/api/sessions/{session['id']}", "DELETE")
         shutil.rmtree(self.folder.parent / "build", ignore_errors=True)
