@@ -289,7 +289,8 @@ def speed(rates, size):
     words = [f"{_big(rate)} a second" for rate in rates.values()]
     for bar, text in zip(bars, words, strict=True):
         ax.text(1.5, bar.get_y() - 0.06, text, va="bottom", fontsize=10)
-    ax.set(xscale="log", xlim=(1, 10 * max(rates.values())), xlabel="multiplications a second")
+    ax.set(xscale="log", xlim=(1, 10 * max(rates.values())))
+    ax.set_xlabel("multiplications a second, on a logarithmic scale")
     ax.set_ylim(len(rates) - 0.6, -0.7)
     loops, *others = rates
     fastest = max(others, key=rates.get)
